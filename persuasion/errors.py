@@ -1,0 +1,46 @@
+"""Errors that say what was given, what is legal and what to do."""
+
+from __future__ import annotations
+
+__all__ = [
+    "GameError",
+    "InfeasibleError",
+    "NotSolvedError",
+    "PersuasionError",
+    "SchemeError",
+    "UnsupportedError",
+]
+
+
+class PersuasionError(Exception):
+    """Base class of every error raised on purpose by this package."""
+
+
+class GameError(PersuasionError, ValueError):
+    """The numbers or labels given do not describe a finite persuasion game."""
+
+
+class SchemeError(PersuasionError, ValueError):
+    """The numbers given do not describe a signaling scheme of the game."""
+
+
+class UnsupportedError(PersuasionError, ValueError):
+    """The chosen method cannot answer this question; the message says which one can."""
+
+
+class InfeasibleError(PersuasionError, ValueError):
+    """No signaling scheme satisfies the options asked for (a margin too large, say)."""
+
+
+class NotSolvedError(PersuasionError, RuntimeError):
+    """No method returned an answer that passes the certificate.
+
+    Attributes
+    ----------
+    attempts : tuple of (str, str)
+        Method tried and why its answer was not accepted, in order.
+    """
+
+    def __init__(self, message: str, attempts: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.attempts = attempts

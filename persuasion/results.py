@@ -1,0 +1,303 @@
+"""What `solve` returns: the optimum with everything needed to check it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from persuasion.beliefs import Ties
+from persuasion.certificate import Residuals
+from persuasion.errors import PersuasionError
+from persuasion.game import PersuasionGame
+from persuasion.rationals import FloatArray, frozen
+from persuasion.receivers import Bayesian, Biased, Receiver
+from persuasion.scheme import SignalingScheme
+from persuasion.values import (
+    first_best,
+    full_disclosure_value,
+    no_disclosure_value,
+    sender_value,
+)
+
+if TYPE_CHECKING:
+    from persuasion.problem import Candidate, Problem, SplitCandidate
+    from persuasion.rational_simplex import ExactCertificate
+
+__all__ = ["OPTIMAL", "TIME_LIMIT", "WITHIN_BOUND", "Solution"]
+
+OPTIMAL = "optimal"
+TIME_LIMIT = "time limit"
+WITHIN_BOUND = "within bound"
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """An optimal signaling scheme and its certificate.
+
+    Attributes
+    ----------
+    game : PersuasionGame
+    receiver : Receiver
+    value : float or Fraction
+        Sender's value under sender-preferred ties, in utils.
+    upper_bound : float or Fraction
+        No scheme is worth more: weak duality, recomputed from the game.
+    status : str
+        "optimal"; "within bound" when only an interval [value, upper_bound] is known;
+        "time limit" when the method was stopped there.
+    residuals : Residuals
+    recommendations : tuple of int or None
+        Action that each signal of `scheme` recommends; None where the Receiver mixes.
+    method : str
+        Which method's answer passed.
+    seconds : float
+        Wall time of the whole call.
+    attempts : tuple of (str, str)
+        Methods that refused or failed before, and why.
+    options : mapping
+        Options of the call that were not left at their default.
+    """
+
+    game: PersuasionGame
+    receiver: Receiver
+    value: float | Fraction
+    upper_bound: float | Fraction
+    status: str
+    residuals: Residuals
+    recommendations: tuple[int, ...] | None
+    method: str
+    seconds: float
+    attempts: tuple[tuple[str, str], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    _scheme: SignalingScheme | None = field(default=None, repr=False)
+    _masses: FloatArray | None = field(default=None, repr=False)
+    _prices: FloatArray | None = field(default=None, repr=False)
+    _price_rows: tuple[Any, Any] | None = field(default=None, repr=False)
+    problem: Problem | None = field(default=None, repr=False)
+    candidate: Candidate | SplitCandidate | None = field(default=None, repr=False)
+
+    # -- the scheme ------------------------------------------------------------------------
+
+    @cached_property
+    def scheme(self) -> SignalingScheme:
+        """An optimal scheme; its signals are the recommended actions (or posteriors)."""
+        if self._scheme is not None:
+            return self._scheme
+        assert self._masses is not None
+        assert self.problem is not None
+        assert self.recommendations is not None
+        names = self.game.actions
+        labels = tuple(names[a] for a in self.recommendations)
+        kernel = self._masses / self.problem.weights[:, None]
+        support = self.problem.support
+        if support is not None:
+            inside = kernel
+            kernel = np.zeros((self.game.n_states, len(labels)))
+            # in states that nobody deems possible: what the Receiver likes best there
+            utility = self.game.receiver_utility[:, list(self.recommendations)]
+            kernel[np.arange(self.game.n_states), utility.argmax(axis=1)] = 1.0
+            kernel[support] = inside
+        return SignalingScheme._trusted(kernel, labels)
+
+    # -- prices ----------------------------------------------------------------------------
+
+    @cached_property
+    def state_prices(self) -> FloatArray:
+        """Price of each state, shape (n_states,), in utils per unit of probability.
+
+        Under a common prior ``game.prior @ state_prices == upper_bound``, and the prices dominate
+        the indirect utility: ``state_prices @ q >= v-hat(q)`` at every belief q. In a state that
+        only the Receiver deems possible the price is per unit of her prior.
+        """
+        if self._prices is None or self.problem is None:
+            raise PersuasionError(f"method {self.method!r} gives no state prices for this problem")
+        support = self.problem.support
+        if support is None:
+            return self._prices
+        from persuasion.certificate import reduced_gains
+
+        assert self._price_rows is not None
+        margin = float(self.problem.margin)
+        effective = self.problem._effective or self.game
+        table = reduced_gains(
+            effective.sender_utility,
+            effective.receiver_utility,
+            None if margin == 0 else np.full(self.game.n_states, margin),
+            *self._price_rows,
+        )
+        prices = table[:, list(self.problem.recommendable())].max(axis=1)
+        prices[support] = self._prices
+        return frozen(prices)
+
+    @cached_property
+    def obedience_prices(self) -> FloatArray:
+        """Price y[a, b] of the constraint that recommendation a beats deviation b, >= 0.
+
+        Shape (n_actions, n_actions), in Sender's utils per util of the Receiver.
+        """
+        if self._price_rows is None:
+            raise PersuasionError(f"method {self.method!r} gives no obedience prices")
+        rows, prices = self._price_rows
+        n = self.game.n_actions
+        matrix = np.zeros((n, n))
+        matrix[rows[:, 0], rows[:, 1]] = np.maximum(prices, 0.0)
+        return frozen(matrix)
+
+    # -- comparisons -----------------------------------------------------------------------
+
+    @cached_property
+    def no_disclosure(self) -> float:
+        """Sender's value when nothing is said."""
+        return self._benchmark("no")
+
+    @cached_property
+    def full_disclosure(self) -> float:
+        """Sender's value when the state is told."""
+        return self._benchmark("full")
+
+    @cached_property
+    def first_best(self) -> float:
+        """Sender's value if she chose the action herself."""
+        return first_best(self.game)
+
+    @property
+    def gain(self) -> float:
+        """Gain from persuasion: the optimum minus the value of saying nothing."""
+        return float(self.value) - self.no_disclosure
+
+    @cached_property
+    def value_adversarial(self) -> float:
+        """Sender's value of the same scheme when ties are broken against her."""
+        return self._played("adversarial")
+
+    @cached_property
+    def value_played(self) -> float:
+        """Sender's value of the scheme recomputed by letting the Receiver play."""
+        return self._played("sender")
+
+    def _played(self, ties: Ties) -> float:
+        receiver = self.receiver
+        if isinstance(receiver, (Bayesian, Biased)):
+            receiver = replace(receiver, ties=ties)
+        return sender_value(self.game, self.scheme, receiver)
+
+    def _benchmark(self, disclosure: str) -> float:
+        if isinstance(self.receiver, Bayesian):
+            value = no_disclosure_value if disclosure == "no" else full_disclosure_value
+            return value(self.game)
+        scheme = (
+            SignalingScheme.no_disclosure(self.game.n_states)
+            if disclosure == "no"
+            else SignalingScheme.full_disclosure(self.game.n_states)
+        )
+        return sender_value(self.game, scheme, self.receiver)
+
+    @cached_property
+    def certificate(self) -> ExactCertificate:
+        """Value, bound and obedience of this very answer, recomputed in exact rationals.
+
+        A floating-point answer is read as the exact binary numbers it consists of (each state's
+        masses divided by their exact sum), so its obedience may be violated by rounding; the
+        certificate states by how much.
+        """
+        from persuasion.rational_simplex import certificate_of
+
+        return certificate_of(self)
+
+    @cached_property
+    def is_unique(self) -> bool | None:
+        """Whether the optimal joint law of states and recommendations is unique.
+
+        Decided in exact arithmetic for games of moderate size; None where undecided.
+        """
+        from persuasion.uniqueness import is_unique
+
+        return is_unique(self)
+
+    # -- shown -----------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """Return a few lines that say what was found and how it was checked.
+
+        Examples
+        --------
+        >>> from persuasion import PersuasionGame, solve
+        >>> game = PersuasionGame(["7/10", "3/10"], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
+        >>> print(solve(game, exact=True).summary())  # doctest: +ELLIPSIS
+        PersuasionGame(n_states=2, n_actions=2)
+        value            3/5 = 0.6 (optimal, method exact)
+        no disclosure    0
+        full disclosure  0.3
+        first best       1
+        signals          action 0 (0.4), action 1 (0.6)
+        certificate      plausibility 0.0e+00, obedience 0.0e+00, duality gap 0.0e+00
+        """
+        value = _number(self.value)
+        signals = zip(self.scheme.signals, self.scheme.signal_probabilities(self.game), strict=True)
+        lines = [
+            repr(self.game),
+            f"value            {value} ({self.status}, method {self.method})",
+            f"no disclosure    {self.no_disclosure:.6g}",
+            f"full disclosure  {self.full_disclosure:.6g}",
+            f"first best       {self.first_best:.6g}",
+            "signals          " + ", ".join(f"{label} ({p:.4g})" for label, p in signals),
+            f"certificate      {self.residuals}",
+        ]
+        if self.status != OPTIMAL:
+            lines.insert(2, f"upper bound      {_number(self.upper_bound)}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return (
+            f"Solution(value={_number(self.value)}, status={self.status!r}, "
+            f"method={self.method!r}, n_signals={self.scheme.n_signals})"
+        )
+
+    def _repr_html_(self) -> str:
+        from persuasion.html import solution_table
+
+        return solution_table(self)
+
+    # -- dictionaries ----------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary; `from_dict` restores all that is reported."""
+        out: dict[str, Any] = {
+            "game": self.game.to_dict(),
+            "value": _jsonable(self.value),
+            "upper_bound": _jsonable(self.upper_bound),
+            "status": self.status,
+            "residuals": self.residuals.to_dict(),
+            "scheme": self.scheme.to_dict(),
+            "recommendations": None if self.recommendations is None else list(self.recommendations),
+            "method": self.method,
+            "seconds": self.seconds,
+            "attempts": [list(pair) for pair in self.attempts],
+            "receiver": repr(self.receiver),
+            "options": {key: _jsonable(value) for key, value in self.options.items()},
+        }
+        if self._prices is not None:
+            out["state_prices"] = self.state_prices.tolist()
+        if self._price_rows is not None:
+            rows, prices = self._price_rows
+            out["obedience_prices"] = [
+                [*row, price]
+                for row, price in zip(rows.tolist(), prices.tolist(), strict=True)
+                if price > 0
+            ]
+        return out
+
+
+def _number(value: float | Fraction) -> str:
+    if isinstance(value, Fraction) and value.denominator != 1:
+        return f"{value} = {float(value):.6g}"
+    return f"{float(value):.10g}"
+
+
+def _jsonable(value: Any) -> Any:
+    return str(value) if isinstance(value, Fraction) else value

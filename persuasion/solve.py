@@ -1,0 +1,374 @@
+"""Solving: choose a method, run it, and believe nothing that the game does not confirm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from persuasion import solvers
+from persuasion.certificate import Certified, Residuals, certify
+from persuasion.errors import InfeasibleError, NotSolvedError, PersuasionError, UnsupportedError
+from persuasion.game import PersuasionGame
+from persuasion.problem import Candidate, Problem, Solver, SplitCandidate
+from persuasion.receivers import Bayesian, Receiver
+from persuasion.results import OPTIMAL, TIME_LIMIT, WITHIN_BOUND, Solution
+from persuasion.scheme import SignalingScheme
+from persuasion.values import sender_value
+
+__all__ = ["solve"]
+
+_BAYESIAN = Bayesian()
+_EXACT_FALLBACK_CELLS = 5000
+"""Above this many (state, action) pairs `auto` does not fall back to exact arithmetic."""
+
+
+def solve(
+    game: PersuasionGame,
+    *,
+    method: str | Solver = "auto",
+    receiver: Receiver | None = None,
+    margin: float | Fraction = 0,
+    max_signals: int | None = None,
+    exact: bool = False,
+    time_limit: float | None = None,
+    tolerance: float = 1e-9,
+) -> Solution:
+    """Find an optimal signaling scheme and certify it.
+
+    Parameters
+    ----------
+    game : PersuasionGame
+    method : str or Solver
+        "auto" picks the fastest method that applies and falls through to the next when an answer
+        fails its certificate; a name from `persuasion.solvers.names` or an object with the
+        `Solver` protocol is used alone.
+    receiver : Receiver, optional
+        Default `Bayesian()`. `Biased` is solved exactly; `Quantal` on 2 to 4 states within an
+        error bound.
+    margin : float or Fraction, >= 0
+        Obedience with slack, in Receiver's utils: a recommendation must beat every other action
+        by `margin` in conditional expectation.
+    max_signals : int, optional
+        Use at most this many signals (exact, by a search over sets of recommendations).
+    exact : bool
+        Solve in rational arithmetic; `value`, kernel and prices are then `Fraction`.
+    time_limit : float, optional
+        Seconds. Reaching it gives status "time limit" with a feasible scheme and a bound where
+        there is one.
+    tolerance : float
+        Largest residual accepted, unit-free (see `Residuals`).
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    UnsupportedError
+        When the method cannot answer; the message says which one can.
+    InfeasibleError
+        When no scheme satisfies `margin`.
+    NotSolvedError
+        When no answer passes the certificate; the message gives the residuals.
+
+    Notes
+    -----
+    Ties are broken in the Sender's favour. With ties against her an optimum need not exist; see
+    `supremum_adversarial`.
+    Source: Kamenica & Gentzkow, AER 101(6), 2011; linear program as in Bergemann & Morris, TE 11,
+    2016.
+    Departures: none.
+
+    Examples
+    --------
+    >>> from persuasion import PersuasionGame, solve
+    >>> game = PersuasionGame(["7/10", "3/10"], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
+    >>> solution = solve(game)
+    >>> round(solution.value, 12), solution.scheme.kernel.round(4).tolist()
+    (0.6, [[0.5714, 0.4286], [0.0, 1.0]])
+    >>> solve(game, exact=True).value
+    Fraction(3, 5)
+    """
+    started = perf_counter()
+    receiver = _BAYESIAN if receiver is None else receiver
+    _check_options(game, receiver, margin, max_signals, time_limit, tolerance)
+    problem = Problem.of(game, receiver, margin=margin, time_limit=time_limit)
+    options: dict[str, Any] = {}
+    if margin:
+        options["margin"] = margin
+    if max_signals is not None:
+        options["max_signals"] = max_signals
+        if max_signals < min(problem.n_states, problem.n_actions):
+            from persuasion.signal_limit import solve_with_few_signals
+
+            return solve_with_few_signals(
+                problem,
+                max_signals,
+                lambda part: _first_certified(
+                    part, _methods(part, method, exact), tolerance, started, options, exact
+                ),
+            )
+    return _first_certified(
+        problem, _methods(problem, method, exact), tolerance, started, options, exact
+    )
+
+
+def _methods(problem: Problem, method: str | Solver, exact: bool) -> Iterator[tuple[Solver, bool]]:
+    """Yield the methods to try and whether a refusal by each is final."""
+    if not isinstance(method, str):
+        if not isinstance(method, Solver):
+            raise UnsupportedError(
+                f"`method` must be a name or have .supports and .solve; got {method!r}"
+            )
+        yield method, True
+        return
+    if exact and method not in ("auto", "exact"):
+        raise UnsupportedError(
+            f"exact=True needs method='exact' (or 'auto'); got method={method!r}"
+        )
+    if exact or method == "exact":
+        yield solvers.load("exact"), True
+        return
+    if method != "auto":
+        yield solvers.load(method), True
+        return
+    if not problem.is_linear:
+        yield solvers.load("concave_closure"), True
+        return
+    if problem.n_actions == 2:
+        yield solvers.load("knapsack"), False
+    elif problem.n_states == 2:
+        yield solvers.load("hull"), False
+    yield solvers.load("lp"), False
+    if problem.n_states * problem.n_actions <= _EXACT_FALLBACK_CELLS:
+        yield solvers.load("exact"), False
+    yield solvers.load("cvxpy"), False
+
+
+def _first_certified(
+    problem: Problem,
+    methods: Iterator[tuple[Solver, bool]],
+    tolerance: float,
+    started: float,
+    options: dict[str, Any],
+    exact: bool,
+) -> Solution:
+    attempts: list[tuple[str, str]] = []
+    for solver, final in methods:
+        reason = solver.supports(problem)
+        if reason is not None:
+            if final:
+                raise UnsupportedError(f"method {solver.name!r} does not apply: {reason}")
+            attempts.append((solver.name, reason))
+            continue
+        try:
+            candidate = solver.solve(problem)
+        except InfeasibleError:
+            raise
+        except (NotSolvedError, ImportError, np.linalg.LinAlgError) as failure:
+            attempts.append((solver.name, str(failure)))
+            continue
+        if isinstance(candidate, SplitCandidate):
+            return _split_solution(problem, candidate, solver, started, attempts, options)
+        if exact and candidate.exact_masses is not None:
+            return _exact_solution(problem, candidate, solver, started, attempts, options)
+        certified = certify(problem, candidate)
+        residuals = certified.residuals
+        passed = residuals.within(tolerance)
+        if passed or (not candidate.finished and residuals.obedience <= tolerance):
+            return _solution(
+                problem,
+                candidate,
+                certified,
+                status=OPTIMAL if passed else TIME_LIMIT,
+                method=solver.name,
+                seconds=perf_counter() - started,
+                attempts=tuple(attempts),
+                options=options,
+            )
+        attempts.append((solver.name, f"residuals too large: {residuals}"))
+    tried = "; ".join(f"{name}: {why}" for name, why in attempts)
+    raise NotSolvedError(
+        f"no answer passed the certificate at tolerance {tolerance:g} ({tried}). "
+        "Try exact=True, or a larger `tolerance` if the game's numbers are themselves uncertain",
+        tuple(attempts),
+    )
+
+
+def _solution(
+    problem: Problem,
+    candidate: Candidate,
+    certified: Certified,
+    **found: Any,
+) -> Solution:
+    return Solution(
+        game=problem.game,
+        receiver=problem.receiver,
+        value=certified.value,
+        upper_bound=certified.upper_bound,
+        residuals=certified.residuals,
+        recommendations=tuple(certified.used.tolist()),
+        _masses=certified.masses,
+        _prices=certified.prices,
+        _price_rows=(candidate.price_rows, candidate.prices),
+        problem=problem,
+        candidate=candidate,
+        **found,
+    )
+
+
+def _exact_solution(
+    problem: Problem,
+    candidate: Candidate,
+    solver: Solver,
+    started: float,
+    attempts: list[tuple[str, str]],
+    options: dict[str, Any],
+) -> Solution:
+    """Check an exact answer in fractions and present it in fractions."""
+    from persuasion.rational_simplex import check_certificate
+
+    assert candidate.exact_masses is not None
+    assert candidate.exact_prices is not None
+    masses = candidate.exact_masses
+    exact = check_certificate(problem, masses, candidate.exact_prices)
+    if not (exact.plausible and exact.obeys and exact.value <= exact.upper_bound):
+        raise NotSolvedError(
+            f"method {solver.name!r} returned an answer that fails exactly: {exact}"
+        )
+    optimal = exact.value == exact.upper_bound
+    if not optimal and candidate.finished:
+        raise NotSolvedError(f"method {solver.name!r} returned a suboptimal answer: {exact}")
+    used = tuple(sorted({a for (_, a), mass in masses.items() if mass > 0}))
+    certified = certify(problem, candidate)
+    solution = _solution(
+        problem,
+        candidate,
+        certified,
+        status=OPTIMAL if optimal else TIME_LIMIT,
+        method=solver.name,
+        seconds=perf_counter() - started,
+        attempts=tuple(attempts),
+        options=options,
+    )
+    return _in_fractions(solution, exact, used)
+
+
+def _in_fractions(solution: Solution, exact: Any, used: tuple[int, ...]) -> Solution:
+    from dataclasses import replace
+
+    problem, candidate = solution.problem, solution.candidate
+    assert problem is not None
+    assert isinstance(candidate, Candidate)
+    assert candidate.exact_masses is not None
+    weights = problem.exact.weights
+    game = solution.game
+    kept = range(game.n_states) if problem.support is None else problem.support.tolist()
+    zero = Fraction(0)
+    rows: list[list[Fraction]] = []
+    by_state = dict(zip(kept, range(len(weights)), strict=True))
+    for state in range(game.n_states):
+        if state in by_state:
+            w = by_state[state]
+            rows.append([candidate.exact_masses.get((w, a), zero) / weights[w] for a in used])
+        else:  # nobody deems it possible: what the Receiver likes best there
+            utility = [game.exact.receiver_utility[state][a] for a in used]
+            best = utility.index(max(utility))
+            rows.append([Fraction(int(i == best)) for i in range(len(used))])
+    scheme = SignalingScheme(np.array(rows, dtype=object), signals=[game.actions[a] for a in used])
+    return replace(
+        solution,
+        value=exact.value,
+        upper_bound=exact.upper_bound,
+        residuals=Residuals(0.0, 0.0, float(exact.upper_bound - exact.value)),
+        recommendations=used,
+        _scheme=scheme,
+    )
+
+
+def _split_solution(
+    problem: Problem,
+    candidate: SplitCandidate,
+    solver: Solver,
+    started: float,
+    attempts: list[tuple[str, str]],
+    options: dict[str, Any],
+) -> Solution:
+    """Turn a split into a scheme, let the Receiver play against it, and state the interval."""
+    game = problem.game
+    posteriors = candidate.posteriors
+    if problem.support is not None:
+        wide = np.zeros((len(posteriors), game.n_states))
+        wide[:, problem.support] = posteriors
+        posteriors = wide
+    scheme = SignalingScheme.from_posteriors(game.receiver_prior, candidate.weights, posteriors)
+    value = sender_value(game, scheme, problem.receiver)
+    mean = candidate.weights @ posteriors
+    plausibility = float(np.abs(mean - game.receiver_prior).max())
+    spread = float(np.ptp(game.sender_utility)) or 1.0
+    gap = (candidate.upper_bound - value) / spread
+    recommendations: tuple[int, ...] | None = None
+    if problem.is_linear:
+        response = problem.receiver.respond(game, scheme.posteriors(game.receiver_prior))
+        recommendations = tuple(int(a) for a in response.argmax(axis=1))
+    status = WITHIN_BOUND if candidate.finished else TIME_LIMIT
+    if candidate.finished and abs(gap) <= 1e-9:
+        status = OPTIMAL
+    return Solution(
+        game=game,
+        receiver=problem.receiver,
+        value=value,
+        upper_bound=candidate.upper_bound,
+        status=status,
+        residuals=Residuals(plausibility, 0.0, gap),
+        recommendations=recommendations,
+        method=solver.name,
+        seconds=perf_counter() - started,
+        attempts=tuple(attempts),
+        options=options,
+        _scheme=scheme,
+        problem=problem,
+        candidate=candidate,
+    )
+
+
+def _check_options(
+    game: PersuasionGame,
+    receiver: Receiver,
+    margin: float | Fraction,
+    max_signals: int | None,
+    time_limit: float | None,
+    tolerance: float,
+) -> None:
+    if not isinstance(game, PersuasionGame):
+        raise PersuasionError(
+            f"`game` must be a PersuasionGame; got {type(game).__name__}. "
+            "Build one with PersuasionGame(prior, sender_utility, receiver_utility)"
+        )
+    if not hasattr(receiver, "respond"):
+        raise PersuasionError(
+            f"`receiver` must have a method respond(game, posteriors); got {receiver!r}"
+        )
+    if getattr(receiver, "ties", "sender") != "sender":
+        raise UnsupportedError(
+            f"an optimum need not exist under ties={receiver.ties!r}; "  # type: ignore[attr-defined]
+            "use persuasion.supremum_adversarial(game) for the supremum against adversarial ties, "
+            "or sender_value(game, scheme, receiver) to evaluate a given scheme"
+        )
+    if margin != 0 and not (margin >= 0 and math.isfinite(margin)):
+        raise PersuasionError(f"`margin` must be a finite number >= 0; got {margin}")
+    if max_signals is not None and (
+        isinstance(max_signals, bool) or max_signals != int(max_signals) or max_signals < 1
+    ):
+        raise PersuasionError(f"`max_signals` must be an integer >= 1; got {max_signals}")
+    if time_limit is not None and not time_limit > 0:
+        raise PersuasionError(
+            f"`time_limit` must be a positive number of seconds; got {time_limit}"
+        )
+    if not (0 < tolerance < 1):
+        raise PersuasionError(f"`tolerance` must be between 0 and 1, like 1e-9; got {tolerance}")

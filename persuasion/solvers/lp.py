@@ -1,0 +1,295 @@
+"""Any game: the obedience linear program, solved by HiGHS with obedience rows added as needed.
+
+An optimum leaves few obedience rows binding, so they enter lazily: at most one per action and
+round, the most violated one, followed by a warm-started dual simplex. The start, every state
+recommended the Sender's favourite, is optimal while no row is present. Rows are normalised to
+largest coefficient one, because HiGHS' tolerances are absolute: with utilities of size 1e-9 it
+would accept a disobedient scheme. Without `highspy`, SciPy's HiGHS solves the full program.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from persuasion.errors import InfeasibleError, NotSolvedError
+from persuasion.problem import Candidate, IntArray, Problem, Vertex
+from persuasion.rationals import FloatArray
+
+__all__ = ["SOLVER", "LinearProgram", "infeasible", "obedience_rows"]
+
+_TOLERANCE = 1e-9
+_INFEASIBLE = "no scheme meets the options: {what}. Ask for a smaller margin, or allow more actions"
+
+
+def obedience_rows(problem: Problem, action: int) -> tuple[FloatArray, FloatArray]:
+    """Obedience rows of one action: coefficients on its masses, and their sizes.
+
+    Parameters
+    ----------
+    problem : Problem
+    action : int
+
+    Returns
+    -------
+    coefficients : ndarray (n_states, n_actions)
+        Column b holds the row against deviation b; its own column is zero.
+    sizes : ndarray (n_actions,)
+        What to divide a row by so that it is judged where it can matter: the largest coefficient
+        times weight, weights taken relative to their mean; zero for an empty row. Coefficients
+        that only improbable states have are kept below 1e6.
+    """
+    table = problem.payoffs[:, [action]] - problem.payoffs
+    if problem.slack is not None:
+        table -= problem.slack[:, None]
+        table[:, action] = 0.0
+    absolute = np.abs(table)
+    unit = problem.weights * (problem.n_states / float(problem.weights.sum()))
+    sizes = np.maximum((absolute * unit[:, None]).max(axis=0), 1e-6 * absolute.max(axis=0))
+    return table, sizes
+
+
+def infeasible(problem: Problem) -> InfeasibleError:
+    """Build the error that says which option cannot be met."""
+    asked = []
+    if problem.slack is not None:
+        asked.append(f"obedience with margin {problem.margin}")
+    if problem.actions is not None:
+        names = [problem.game.actions[a] for a in problem.actions]
+        asked.append(f"recommending only {', '.join(names)}")
+    return InfeasibleError(_INFEASIBLE.format(what=" and ".join(asked) or "none were given"))
+
+
+class LinearProgram:
+    """The obedience linear program by HiGHS; answers are vertices.
+
+    Notes
+    -----
+    Source: the program is Bergemann & Morris, *Bayes correlated equilibrium*, TE 11, 2016, with
+    one player; the rows-as-needed scheme is an ordinary cutting plane method.
+    Departures: none.
+    """
+
+    name = "lp"
+
+    def supports(self, problem: Problem) -> str | None:
+        """Every Receiver who plays like a best responder."""
+        if not problem.is_linear:
+            return "it optimises against best responders only; use method='concave_closure'"
+        return None
+
+    def solve(self, problem: Problem) -> Candidate:
+        """Solve by `highspy` where installed, else by SciPy."""
+        if importlib.util.find_spec("highspy") is not None:
+            return _Rows(problem, importlib.import_module("highspy")).solve()
+        return _solve_with_scipy(problem)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The program while obedience rows are being added."""
+
+    problem: Problem
+    highspy: Any
+    actions: IntArray = field(init=False)
+    rows: list[tuple[int, int]] = field(default_factory=list)
+    sizes: list[float] = field(default_factory=list)
+    known_sizes: dict[int, FloatArray] = field(default_factory=dict)
+    highs: Any = None
+
+    def __post_init__(self) -> None:
+        self.actions = np.array(list(self.problem.recommendable()), dtype=np.intp)
+
+    def solve(self) -> Candidate:
+        started = perf_counter()
+        self._start()
+        status = self.highspy.HighsModelStatus
+        while True:
+            if self.problem.time_limit is not None:
+                left = self.problem.time_limit - (perf_counter() - started)
+                self.highs.setOptionValue("time_limit", self.highs.getRunTime() + max(left, 0.0))
+            self.highs.run()
+            outcome = self.highs.getModelStatus()
+            if outcome == status.kInfeasible:
+                raise infeasible(self.problem)
+            if outcome == status.kTimeLimit:
+                return self._best_known()
+            if outcome != status.kOptimal:
+                raise NotSolvedError(f"HiGHS stopped with status {outcome.name}")
+            solution = self.highs.getSolution()
+            masses = np.array(solution.col_value).reshape(self.problem.n_states, -1)
+            if not self._add_violated(masses):
+                return self._candidate(masses, np.array(solution.row_dual))
+
+    def _start(self) -> None:
+        problem, highspy = self.problem, self.highspy
+        m, n = problem.n_states, len(self.actions)
+        gains = problem.gains[:, self.actions]
+        favourite = gains.argmax(axis=1)
+        loss = gains.max(axis=1, keepdims=True) - gains
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = m * n, m
+        lp.col_cost_ = (loss / (loss.max() or 1.0)).ravel()
+        lp.col_lower_ = np.zeros(m * n)
+        lp.col_upper_ = np.full(m * n, highspy.kHighsInf)
+        lp.row_lower_ = lp.row_upper_ = problem.weights * (m / problem.weights.sum())
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = np.arange(m * n + 1, dtype=np.int32)
+        lp.a_matrix_.index_ = np.repeat(np.arange(m, dtype=np.int32), n)
+        lp.a_matrix_.value_ = np.ones(m * n)
+        self.highs = highs = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("presolve", "off"),
+            ("solver", "simplex"),
+            ("threads", 1),
+            ("primal_feasibility_tolerance", _TOLERANCE),
+            ("dual_feasibility_tolerance", _TOLERANCE),
+        ):
+            highs.setOptionValue(option, value)
+        highs.passModel(lp)
+        at_bound, basic = highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic
+        columns = [at_bound] * (m * n)
+        for column in (np.arange(m) * n + favourite).tolist():
+            columns[column] = basic
+        basis = highspy.HighsBasis()
+        basis.col_status, basis.row_status, basis.valid = columns, [at_bound] * m, True
+        highs.setBasis(basis)
+
+    def _add_violated(self, masses: FloatArray) -> bool:
+        """Add, for each recommended action, its most violated absent row."""
+        problem = self.problem
+        m, n = masses.shape
+        added = False
+        against = masses.T @ problem.payoffs
+        for column in np.flatnonzero(masses.any(axis=0)).tolist():
+            a = int(self.actions[column])
+            loss = against[column] - against[column, a]
+            if problem.slack is not None:
+                loss += float(masses[:, column] @ problem.slack)
+                loss[a] = 0.0
+            if loss.max() <= 0:
+                continue
+            table = None
+            if a not in self.known_sizes:
+                table, self.known_sizes[a] = obedience_rows(problem, a)
+            sizes = self.known_sizes[a]
+            violation = np.divide(loss, sizes, out=np.zeros_like(loss), where=sizes > 0)
+            violation[[b for action, b in self.rows if action == a]] = 0.0
+            b = int(violation.argmax())
+            if violation[b] <= _TOLERANCE:
+                continue
+            row = (obedience_rows(problem, a)[0] if table is None else table)[:, b]
+            size = float(sizes[b])
+            index = np.arange(m, dtype=np.int32) * n + column
+            self.highs.addRow(0.0, self.highspy.kHighsInf, m, index, row / size)
+            self.rows.append((a, b))
+            self.sizes.append(size)
+            added = True
+        return added
+
+    def _prices(self, row_dual: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Prices of the rows present, in Sender's utils per util of the Receiver."""
+        problem = self.problem
+        gains = problem.gains[:, self.actions]
+        unit = float((gains.max(axis=1, keepdims=True) - gains).max()) or 1.0
+        known = row_dual[problem.n_states :]  # rows added after the last run have no dual yet
+        prices = np.zeros(len(self.sizes))
+        prices[: len(known)] = np.maximum(known, 0.0)
+        prices *= unit / np.array(self.sizes)
+        return np.array(self.rows, dtype=np.intp).reshape(-1, 2), prices
+
+    def _candidate(self, masses: FloatArray, row_dual: FloatArray) -> Candidate:
+        problem = self.problem
+        m, n = masses.shape
+        rows, prices = self._prices(row_dual)
+        _, variables = self.highs.getBasicVariables()
+        variables = np.asarray(variables)
+        columns = variables[variables >= 0]
+        cells = np.stack([columns // n, self.actions[columns % n]], axis=1)
+        basic_rows = -1 - variables[variables < 0] - m
+        tight = np.delete(np.arange(len(rows)), basic_rows[basic_rows >= 0])
+        full = np.zeros((m, problem.n_actions))
+        full[:, self.actions] = masses * (float(problem.weights.sum()) / m)
+        return Candidate(
+            masses=full,
+            price_rows=rows,
+            prices=prices,
+            vertex=Vertex(cells.astype(np.intp), rows[tight]),
+        )
+
+    def _best_known(self) -> Candidate:
+        """Full disclosure with the last prices: a feasible scheme and an honest bound."""
+        problem = self.problem
+        if problem.slack is not None or problem.actions is not None:
+            raise NotSolvedError("the time limit was reached before any scheme was found")
+        best = problem.payoffs == problem.payoffs.max(axis=1, keepdims=True)
+        chosen = np.where(best, problem.gains, -np.inf).argmax(axis=1)
+        masses = np.zeros_like(problem.gains)
+        masses[np.arange(problem.n_states), chosen] = problem.weights
+        rows, prices = self._prices(np.array(self.highs.getSolution().row_dual))
+        return Candidate(masses=masses, price_rows=rows, prices=prices, finished=False)
+
+
+def _solve_with_scipy(problem: Problem) -> Candidate:
+    from scipy import sparse
+    from scipy.optimize import linprog
+
+    actions = np.array(list(problem.recommendable()), dtype=np.intp)
+    m, n = problem.n_states, len(actions)
+    gains = problem.gains[:, actions]
+    loss = gains.max(axis=1, keepdims=True) - gains
+    unit = float(loss.max()) or 1.0
+    pairs, coefficients, columns, sizes = [], [], [], []
+    for column, a in enumerate(actions.tolist()):
+        table, row_sizes = obedience_rows(problem, a)
+        for b in np.flatnonzero(row_sizes > 0).tolist():
+            pairs.append((a, b))
+            coefficients.append(-table[:, b] / row_sizes[b])
+            columns.append(np.arange(m) * n + column)
+            sizes.append(float(row_sizes[b]))
+    above = None
+    if pairs:
+        above = sparse.csr_matrix(
+            (
+                np.concatenate(coefficients),
+                np.concatenate(columns),
+                np.arange(len(pairs) + 1) * m,
+            ),
+            shape=(len(pairs), m * n),
+        )
+    unit_mass = m / problem.weights.sum()
+    result = linprog(
+        (loss / unit).ravel(),
+        A_ub=above,
+        b_ub=np.zeros(len(pairs)) if pairs else None,
+        A_eq=sparse.kron(sparse.eye(m), np.ones((1, n)), format="csr"),
+        b_eq=problem.weights * unit_mass,
+        method="highs-ds",
+        options={
+            "primal_feasibility_tolerance": _TOLERANCE,
+            "dual_feasibility_tolerance": _TOLERANCE,
+            "time_limit": problem.time_limit,
+        },
+    )
+    if result.status == 2:
+        raise infeasible(problem)
+    if result.x is None or result.status != 0:
+        raise NotSolvedError(f"scipy.optimize.linprog stopped: {result.message}")
+    masses = np.zeros((m, problem.n_actions))
+    masses[:, actions] = result.x.reshape(m, n) / unit_mass
+    marginals = result.ineqlin.marginals if pairs else np.zeros(0)
+    prices = np.maximum(-marginals, 0.0) * unit / np.array(sizes)
+    return Candidate(
+        masses=masses,
+        price_rows=np.array(pairs, dtype=np.intp).reshape(-1, 2),
+        prices=prices,
+    )
+
+
+SOLVER = LinearProgram()
