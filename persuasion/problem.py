@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
-from persuasion.receivers import BestResponder, Receiver
+from persuasion.receivers import Receiver, is_best_responder
 
 __all__ = ["Candidate", "ExactProblem", "Problem", "Solver", "SplitCandidate", "Vertex"]
 
@@ -91,7 +91,7 @@ class Problem:
         time_limit: float | None = None,
     ) -> Problem:
         """Reduce a game and options to the form above."""
-        effective = receiver.effective_game(game) if isinstance(receiver, BestResponder) else game
+        effective = receiver.effective_game(game) if is_best_responder(receiver) else game
         prior, own = effective.prior, effective.receiver_prior
         gains, payoffs = effective.sender_utility, effective.receiver_utility
         slack = None if margin == 0 else np.full(len(prior), float(margin))
@@ -135,7 +135,7 @@ class Problem:
     @property
     def is_linear(self) -> bool:
         """Whether the Receiver plays like a best responder, so that the program above applies."""
-        return isinstance(self.receiver, BestResponder)
+        return is_best_responder(self.receiver)
 
     def recommendable(self) -> range | tuple[int, ...]:
         """Actions that may be recommended."""

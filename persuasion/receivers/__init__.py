@@ -7,7 +7,7 @@ solvers then optimise against it exactly.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
@@ -15,7 +15,7 @@ from persuasion.receivers.bayesian import Bayesian
 from persuasion.receivers.biased import Biased
 from persuasion.receivers.quantal import Quantal
 
-__all__ = ["Bayesian", "BestResponder", "Biased", "Quantal", "Receiver"]
+__all__ = ["Bayesian", "BestResponder", "Biased", "Quantal", "Receiver", "is_best_responder"]
 
 
 @runtime_checkable
@@ -27,10 +27,14 @@ class Receiver(Protocol):
         ...
 
 
-@runtime_checkable
 class BestResponder(Receiver, Protocol):
     """A Receiver who plays like a Bayesian best responder of another game."""
 
     def effective_game(self, game: PersuasionGame) -> PersuasionGame:
         """Return the game in which this Receiver is an ordinary best responder."""
         ...
+
+
+def is_best_responder(receiver: Receiver) -> TypeGuard[BestResponder]:
+    """Whether the linear-programming methods apply; a run-time Protocol check is far slower."""
+    return hasattr(receiver, "effective_game")

@@ -39,61 +39,57 @@ class Knapsack:
 
     def solve(self, problem: Problem) -> Candidate:
         """Sort states by the price at which they change sides, then fill."""
-        weights, gains, payoffs = problem.weights, problem.gains, problem.payoffs
-        difference = payoffs[:, 1] - payoffs[:, 0]
-        pull = weights * difference
+        weights = problem.weights
+        good = problem.payoffs[:, 1] - problem.payoffs[:, 0]
+        gain = problem.gains[:, 1] - problem.gains[:, 0]
         # `one` is the action that needs persuasion: not the Receiver's choice at the prior
-        one = 1 if pull.sum() <= 0 else 0
-        sign = 1.0 if one == 1 else -1.0
-        share, price, pivot = _fill(
-            sign * (gains[:, 1] - gains[:, 0]), sign * difference, sign * pull
-        )
-        masses = np.empty_like(gains)
+        one = 1
+        if weights @ good > 0:
+            one, good, gain = 0, -good, -gain
+        share, price, pivot = _fill(gain, good, weights * good)
+        masses = np.empty((len(share), 2))
         masses[:, one] = weights * share
         masses[:, 1 - one] = weights - masses[:, one]
         rows = np.array([[one, 1 - one]], dtype=np.intp)
-        return Candidate(
-            masses=masses,
-            price_rows=rows,
-            prices=np.array([price]),
-            vertex=_vertex(share, one, rows, pivot),
-        )
+        return Candidate(masses, rows, np.array([price]), _vertex(share, one, rows, pivot))
 
 
 def _fill(gain: FloatArray, good: FloatArray, pull: FloatArray) -> tuple[FloatArray, float, int]:
     """Return each state's share sent to the action, the price of obedience, the mixed state.
 
-    A state is wanted when ``gain + price * good >= 0``. As the price rises from 0 states with
-    ``gain >= 0 > good`` leave and states with ``gain < 0 < good`` join, at price -gain / good.
+    A state is wanted when ``gain + price * good > 0``. As the price rises from 0, states with
+    ``gain > 0 > good`` leave and states with ``gain <= 0 < good`` join, at -gain / good; either
+    raises the total pull, which must reach zero for the action to be obeyed.
     """
-    wanted = (gain > 0) | ((gain == 0) & (good >= 0))
-    total = float(pull[wanted].sum())
+    wanted = gain > 0
     share = wanted.astype(np.float64)
-    if total >= 0:
+    missing = -float(pull @ share)
+    if missing <= 0:
         return share, 0.0, -1
-    movable = np.flatnonzero((wanted & (good < 0)) | (~wanted & (good > 0)))
-    at = -gain[movable] / good[movable]
-    order = np.argsort(at, kind="stable")
-    movable, at = movable[order], at[order]
-    # each crossing raises the total by |pull|: a bad state leaves or a good state joins
-    reached = np.cumsum(np.abs(pull[movable]))
-    last = min(int(np.searchsorted(reached, -total)), len(movable) - 1)
+    movable = ((wanted != (good > 0)) & (good != 0)).nonzero()[0]
+    at = gain[movable] / -good[movable]
+    order = at.argsort()
+    movable = movable[order]
+    reached = np.abs(pull[movable]).cumsum()
+    last = min(int(reached.searchsorted(missing)), len(movable) - 1)
     crossed, pivot = movable[:last], int(movable[last])
     share[crossed] = 1.0 - share[crossed]
-    # the mixed state makes the inequality an equality; recompute what it must carry
+    # the mixed state turns the inequality into an equality
     share[pivot] = 0.0
-    rest = float(np.dot(pull, share))
-    share[pivot] = min(max(-rest / pull[pivot], 0.0), 1.0)
-    return share, float(at[last]), pivot
+    share[pivot] = min(max(-float(pull @ share) / float(pull[pivot]), 0.0), 1.0)
+    return share, float(at[order[last]]), pivot
 
 
 def _vertex(share: FloatArray, one: int, rows: IntArray, pivot: int) -> Vertex:
-    states = np.arange(len(share), dtype=np.intp)
-    cells = np.stack([states, np.where(share > 0.5, one, 1 - one)], axis=1)
+    """Return the basis: one cell per state, a second one where the state is mixed."""
+    m = len(share)
+    cells = np.empty((m + (pivot >= 0), 2), dtype=np.intp)
+    cells[:m, 0] = np.arange(m)
+    cells[:m, 1] = (share > 0.5) if one == 1 else (share <= 0.5)
     if pivot < 0:
         return Vertex(cells, rows[:0])
-    other = np.array([[pivot, 1 - cells[pivot, 1]]], dtype=np.intp)
-    return Vertex(np.concatenate([cells, other]), rows)
+    cells[m] = pivot, 1 - cells[pivot, 1]
+    return Vertex(cells, rows)
 
 
 SOLVER = Knapsack()

@@ -24,6 +24,8 @@ from persuasion.rationals import FloatArray
 __all__ = ["SOLVER", "LinearProgram", "infeasible", "obedience_rows"]
 
 _TOLERANCE = 1e-9
+_ALL_ROWS_UP_TO = 40_000
+"""Coefficients of the full program below which all rows are given at once."""
 _INFEASIBLE = "no scheme meets the options: {what}. Ask for a smaller margin, or allow more actions"
 
 
@@ -108,6 +110,8 @@ class _Rows:
     def solve(self) -> Candidate:
         started = perf_counter()
         self._start()
+        if self.problem.n_states * self.problem.n_actions**2 <= _ALL_ROWS_UP_TO:
+            self._add_all()
         status = self.highspy.HighsModelStatus
         while True:
             if self.problem.time_limit is not None:
@@ -164,7 +168,6 @@ class _Rows:
     def _add_violated(self, masses: FloatArray) -> bool:
         """Add, for each recommended action, its most violated absent row."""
         problem = self.problem
-        m, n = masses.shape
         added = False
         against = masses.T @ problem.payoffs
         for column in np.flatnonzero(masses.any(axis=0)).tolist():
@@ -185,13 +188,40 @@ class _Rows:
             if violation[b] <= _TOLERANCE:
                 continue
             row = (obedience_rows(problem, a)[0] if table is None else table)[:, b]
-            size = float(sizes[b])
-            index = np.arange(m, dtype=np.int32) * n + column
-            self.highs.addRow(0.0, self.highspy.kHighsInf, m, index, row / size)
-            self.rows.append((a, b))
-            self.sizes.append(size)
+            self._add(column, b, row, float(sizes[b]))
             added = True
         return added
+
+    def _add_all(self) -> None:
+        """Add every obedience row: for small games fewer calls matter more than fewer rows."""
+        m, n = self.problem.n_states, len(self.actions)
+        start = np.arange(m, dtype=np.int32) * n
+        coefficients, indices = [], []
+        for column, a in enumerate(self.actions.tolist()):
+            table, sizes = obedience_rows(self.problem, a)
+            self.known_sizes[a] = sizes
+            present = np.flatnonzero(sizes)
+            coefficients.append((table[:, present] / sizes[present]).T.ravel())
+            indices.append(np.tile(start + column, len(present)))
+            self.rows += [(a, b) for b in present.tolist()]
+            self.sizes += sizes[present].tolist()
+        k = len(self.rows)
+        self.highs.addRows(
+            k,
+            np.zeros(k),
+            np.full(k, self.highspy.kHighsInf),
+            k * m,
+            np.arange(k, dtype=np.int32) * m,
+            np.concatenate(indices),
+            np.concatenate(coefficients),
+        )
+
+    def _add(self, column: int, deviation: int, row: FloatArray, size: float) -> None:
+        m, n = self.problem.n_states, len(self.actions)
+        index = np.arange(m, dtype=np.int32) * n + column
+        self.highs.addRow(0.0, self.highspy.kHighsInf, m, index, row / size)
+        self.rows.append((int(self.actions[column]), deviation))
+        self.sizes.append(size)
 
     def _prices(self, row_dual: FloatArray) -> tuple[IntArray, FloatArray]:
         """Prices of the rows present, in Sender's utils per util of the Receiver."""
