@@ -14,7 +14,9 @@ from persuasion.game import PersuasionGame
 from persuasion.receivers import Bayesian, Biased, Quantal
 from persuasion.results import Solution
 from persuasion.scheme import SignalingScheme
+from persuasion.simulate import simulate
 from persuasion.solve import solve
+from persuasion.trajectory import Trajectory
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "SchemeError",
     "SignalingScheme",
     "Solution",
+    "Trajectory",
     "UnsupportedError",
+    "simulate",
     "solve",
 ]

@@ -93,7 +93,7 @@ class Solution:
         assert self.recommendations is not None
         names = self.game.actions
         labels = tuple(names[a] for a in self.recommendations)
-        kernel = self._masses / self.problem.weights[:, None]
+        kernel = self._masses / self._masses.sum(axis=1, keepdims=True)
         support = self.problem.support
         if support is not None:
             inside = kernel

@@ -1,0 +1,30 @@
+"""The Sender who knows the prior: zero regret, the yardstick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from numpy.random import Generator
+
+from persuasion.learners.fixed import Fixed
+from persuasion.solve import solve
+from persuasion.view import LearnerView
+
+__all__ = ["LEARNER", "Oracle"]
+
+
+@dataclass
+class Oracle(Fixed):
+    """Play the optimum at the true prior in every round."""
+
+    name: ClassVar[str] = "oracle"
+    knows: ClassVar[frozenset[str]] = frozenset({"prior"})
+
+    def reset(self, view: LearnerView, rng: Generator) -> None:
+        """Solve once."""
+        self.plays = solve(view.game_at(view.prior)).scheme
+        super().reset(view, rng)
+
+
+LEARNER = Oracle

@@ -1,0 +1,401 @@
+"""Playing a learner against an environment, run by run, with exact pseudo-regret."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+
+from persuasion.environments import Environment, StateSequence, Stationary
+from persuasion.errors import PersuasionError
+from persuasion.game import PersuasionGame
+from persuasion.learners import Learner
+from persuasion.learners import load as load_learner
+from persuasion.rationals import FloatArray
+from persuasion.receivers import Bayesian, Receiver
+from persuasion.regret import IntArray, cumulative, log_checkpoints
+from persuasion.scheme import SignalingScheme
+from persuasion.solve import solve
+from persuasion.store import Store, code_versions, key_of
+from persuasion.trajectory import EPOCH_COLUMNS, Epochs, Trajectory
+from persuasion.values import obedience_gap, sender_value
+from persuasion.view import Feedback, LearnerView, check_feedback_kind
+
+__all__ = ["Interrupted", "simulate"]
+
+_OFFERED = ("none", "state", "action")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a simulation; `partial` holds the runs that had finished, or None."""
+
+    def __init__(self, message: str, partial: Trajectory | None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+def simulate(
+    game: PersuasionGame,
+    learner: Learner | str,
+    *,
+    horizon: int,
+    n_runs: int = 1,
+    seed: int = 0,
+    receiver: Receiver | None = None,
+    environment: Environment | None = None,
+    checkpoints: str | Sequence[int] = "log",
+    realised: bool = False,
+    n_jobs: int = 1,
+    store: Any = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Trajectory:
+    """Let a learner play and return its regret.
+
+    Parameters
+    ----------
+    game : PersuasionGame
+        Its prior is the truth that the learner does not see.
+    learner : Learner or str
+        A name from `persuasion.learners.names` or an object with the `Learner` protocol.
+    horizon : int
+        Number of rounds T.
+    n_runs : int
+        Independent runs. Run r sees the same states whatever the learner.
+    seed : int
+        Two calls with the same arguments give the same bits, for every `n_jobs`.
+    receiver : Receiver, optional
+        Default `Bayesian()`, who knows the prior and obeys when indifferent.
+    environment : Environment, optional
+        Default `Stationary(game.prior)`.
+    checkpoints : "log" or sequence of int
+        Rounds at which cumulated regret is reported; the horizon is always among them.
+    realised : bool
+        Also draw signals and actions and record realised payoffs.
+    n_jobs : int
+        Worker processes; runs are divided among them.
+    store : path, optional
+        Folder that keeps each finished run; a repeated call computes only what is missing.
+    progress : callable, optional
+        Called with (runs finished, runs asked for).
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    PersuasionError
+        For a horizon or number of runs below 1, a learner that needs feedback or knowledge which
+        the environment does not give, or a store written by other code.
+    Interrupted
+        On Ctrl-C; a `KeyboardInterrupt` that carries the finished runs.
+
+    Notes
+    -----
+    Timeline: in round t the Sender commits using states 1..t-1, then the state is drawn.
+    Source: Zu, Iyer & Xu, *Learning to Persuade on the Fly*, EC 2021, section 2.
+    Departures: pseudo-regret in place of realised regret; Receiver obeys when indifferent.
+
+    Examples
+    --------
+    >>> from persuasion import PersuasionGame, simulate
+    >>> game = PersuasionGame([0.7, 0.3], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
+    >>> simulate(game, "oracle", horizon=1000, n_runs=2).mean_regret[-1].round(9) + 0.0
+    np.float64(0.0)
+    """
+    started = perf_counter()
+    learner = load_learner(learner) if isinstance(learner, str) else learner
+    receiver = Bayesian() if receiver is None else receiver
+    environment = Stationary(tuple(game.prior.tolist())) if environment is None else environment
+    _check(game, learner, horizon, n_runs, n_jobs)
+    rounds = _checkpoints(checkpoints, horizon)
+    stages = _stages(game, environment, horizon, receiver)
+    play = _Play(game, learner, receiver, environment, horizon, seed, rounds, realised, stages)
+    keeper = None if store is None else Store(store)
+    keys = [key_of(play.description(run)) for run in range(n_runs)] if keeper else []
+    known = {run: kept for run, key in enumerate(keys) if keeper and (kept := keeper.get(key))}
+    missing = [run for run in range(n_runs) if run not in known]
+    if progress:
+        progress(len(known), n_runs)
+    interrupted = False
+    try:
+        for run, result in _results(play, missing, n_jobs):
+            known[run] = result
+            if keeper:
+                keeper.put(keys[run], result)
+            if progress:
+                progress(len(known), n_runs)
+    except KeyboardInterrupt:
+        interrupted = True
+    trajectory = _assemble(play, known, n_runs, perf_counter() - started) if known else None
+    if interrupted:
+        where = f", kept in {store}" if keeper else ""
+        raise Interrupted(
+            f"interrupted: {len(known)} of {n_runs} runs had finished{where}", trajectory
+        )
+    assert trajectory is not None
+    return trajectory
+
+
+@dataclass(frozen=True)
+class _Play:
+    """Everything that determines a run but its number."""
+
+    game: PersuasionGame
+    learner: Learner
+    receiver: Receiver
+    environment: Environment
+    horizon: int
+    seed: int
+    checkpoints: IntArray
+    realised: bool
+    stages: list[tuple[int, PersuasionGame, float]]
+
+    def description(self, run: int) -> dict[str, Any]:
+        return {
+            "game": self.game.to_dict(),
+            "learner": [self.learner.name, describe(self.learner)],
+            "receiver": repr(self.receiver),
+            "environment": repr(self.environment),
+            "horizon": self.horizon,
+            "seed": self.seed,
+            "checkpoints": self.checkpoints.tolist(),
+            "realised": self.realised,
+            "run": run,
+        }
+
+    def __call__(self, run: int) -> dict[str, Any]:
+        """Play one run."""
+        seeds = SeedSequence(self.seed, spawn_key=(run,)).spawn(3)  # states, learner, draws
+        sequence = self.environment.sequence(seeds[0])
+        draws = default_rng(seeds[2])
+        learner = copy.deepcopy(self.learner)
+        learner.reset(LearnerView(self.game, self.horizon, learner.knows), default_rng(seeds[1]))
+        log = _Log()
+        payoffs = np.zeros(len(self.checkpoints)) if self.realised else None
+        round_ = 1
+        while round_ <= self.horizon:
+            stop = min(int(learner.next_change()), self.horizon + 1)
+            if stop <= round_:
+                raise PersuasionError(
+                    f"learner {learner.name!r} returned next_change() = {stop} in round {round_}; "
+                    "it must be a later round"
+                )
+            scheme = learner.scheme()
+            self._record(log, learner, scheme, round_, stop)
+            answers = None
+            if payoffs is not None or learner.feedback == "action":
+                answers = self._draw(scheme, sequence, draws, round_, stop, payoffs)
+            feedback = Feedback(
+                start=round_,
+                n_rounds=stop - round_,
+                state_counts=sequence.counts(round_, stop) if learner.feedback == "state" else None,
+                action_counts=answers if learner.feedback == "action" else None,
+            )
+            learner.observe(feedback)
+            round_ = stop
+        starts, rates = np.array(log.start), np.array(log.loss)
+        result = {
+            "regret": cumulative(starts, rates, self.checkpoints),
+            **{name: np.array(getattr(log, name)) for name in EPOCH_COLUMNS if name != "run"},
+        }
+        if payoffs is not None:
+            result["payoffs"] = payoffs
+        return result
+
+    def _record(
+        self, log: _Log, learner: Learner, scheme: SignalingScheme, start: int, stop: int
+    ) -> None:
+        """Add the epoch, cut where the prior changes."""
+        belief = learner.belief() if hasattr(learner, "belief") else None
+        for low, high, game, optimum in self._stretches(start, stop):
+            log.start.append(low)
+            log.length.append(high - low)
+            log.loss.append(optimum - sender_value(game, scheme, self.receiver))
+            log.obedience_gap.append(_obedience(game, scheme))
+            log.radius.append(np.nan if belief is None else belief.radius)
+            log.distance.append(
+                np.nan if belief is None else float(np.abs(belief.center - game.prior).sum())
+            )
+            log.samples.append(-1 if belief is None else belief.n_samples)
+
+    def _stretches(self, start: int, stop: int) -> Iterator[tuple[int, int, PersuasionGame, float]]:
+        """Cut rounds ``start <= t < stop`` where the prior changes."""
+        ends = [first for first, _, _ in self.stages[1:]] + [stop]
+        for (first, game, optimum), end in zip(self.stages, ends, strict=True):
+            low, high = max(start, first), min(stop, end)
+            if low < high:
+                yield low, high, game, optimum
+
+    def _draw(
+        self,
+        scheme: SignalingScheme,
+        sequence: StateSequence,
+        draws: Generator,
+        start: int,
+        stop: int,
+        payoffs: FloatArray | None,
+    ) -> IntArray:
+        """Draw signals and answers of a stretch; add what the Sender gets to later checkpoints.
+
+        Returns counts (n_signals, n_actions).
+        """
+        total = np.zeros((scheme.n_signals, self.game.n_actions), dtype=np.int64)
+        for first, last, game, _ in self._stretches(start, stop):
+            response = self.receiver.respond(game, scheme.posteriors(game.receiver_prior))
+            inside = self.checkpoints[(self.checkpoints >= first) & (self.checkpoints < last - 1)]
+            cuts = [first, *(inside + 1).tolist(), last]
+            for low, high in pairwise(cuts):
+                payoff = 0.0
+                for state, count in enumerate(sequence.counts(low, high).tolist()):
+                    if count == 0:
+                        continue
+                    sent = draws.multinomial(count, scheme.kernel[state])
+                    taken = np.array(
+                        [draws.multinomial(k, law) for k, law in zip(sent, response, strict=True)]
+                    )
+                    total += taken
+                    payoff += float(taken.sum(axis=0) @ game.sender_utility[state])
+                if payoffs is not None:
+                    payoffs[self.checkpoints >= high - 1] += payoff
+        return total
+
+
+class _Log:
+    """Columns of the epochs of one run."""
+
+    def __init__(self) -> None:
+        self.start: list[int] = []
+        self.length: list[int] = []
+        self.loss: list[float] = []
+        self.obedience_gap: list[float] = []
+        self.radius: list[float] = []
+        self.distance: list[float] = []
+        self.samples: list[int] = []
+
+
+def describe(learner: Learner) -> dict[str, Any]:
+    """Parameters of a learner, JSON-ready: what a rerun needs."""
+    if not is_dataclass(learner):
+        return {"repr": repr(learner)}
+    return {f.name: _plain(getattr(learner, f.name)) for f in fields(learner) if f.init}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SignalingScheme):
+        return value.to_dict()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value
+
+
+def _obedience(game: PersuasionGame, scheme: SignalingScheme) -> float:
+    """Gain from disobeying where signals are named after actions, else nan."""
+    position = {label: i for i, label in enumerate(game.actions)}
+    if not all(label in position for label in scheme.signals):
+        return float("nan")
+    return obedience_gap(game, scheme, [position[label] for label in scheme.signals])
+
+
+def _stages(
+    game: PersuasionGame, environment: Environment, horizon: int, receiver: Receiver
+) -> list[tuple[int, PersuasionGame, float]]:
+    """First round, game and optimum of every stretch with constant prior."""
+    stages = []
+    for first, prior in environment.segments(horizon):
+        same = np.array_equal(prior, game.prior)
+        here = game if same else game.with_prior(prior)
+        stages.append((first, here, float(solve(here, receiver=receiver).value)))
+    return stages
+
+
+def _results(play: _Play, runs: list[int], n_jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield finished runs, in order, from this process or from workers."""
+    if n_jobs == 1 or len(runs) <= 1:
+        for run in runs:
+            yield run, play(run)
+        return
+    from joblib import Parallel, delayed
+
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(play)(run) for run in runs)
+    yield from zip(runs, results, strict=True)
+
+
+def _assemble(
+    play: _Play, results: dict[int, dict[str, Any]], n_requested: int, seconds: float
+) -> Trajectory:
+    runs = sorted(results)
+    columns = {
+        name: np.concatenate([results[run][name] for run in runs])
+        for name in EPOCH_COLUMNS
+        if name != "run"
+    }
+    lengths = [len(results[run]["start"]) for run in runs]
+    optimum = cumulative(
+        np.array([first for first, _, _ in play.stages]),
+        np.array([value for _, _, value in play.stages]),
+        play.checkpoints,
+    )
+    return Trajectory(
+        game=play.game,
+        learner=play.learner.name,
+        parameters=describe(play.learner),
+        receiver=repr(play.receiver),
+        horizon=play.horizon,
+        n_runs=len(runs),
+        seed=play.seed,
+        checkpoints=play.checkpoints,
+        regret=np.stack([results[run]["regret"] for run in runs]),
+        optimum=optimum,
+        payoffs=np.stack([results[run]["payoffs"] for run in runs]) if play.realised else None,
+        epochs=Epochs(run=np.repeat(runs, lengths), **columns),
+        versions={"python": platform.python_version(), **code_versions()},
+        seconds=seconds,
+        n_requested=n_requested,
+    )
+
+
+def _checkpoints(wanted: str | Sequence[int], horizon: int) -> IntArray:
+    if isinstance(wanted, str):
+        if wanted != "log":
+            raise PersuasionError(f'`checkpoints` must be "log" or rounds; got {wanted!r}')
+        return log_checkpoints(horizon)
+    rounds = np.unique(np.append(np.asarray(wanted, dtype=np.int64), horizon))
+    if rounds[0] < 1 or rounds[-1] > horizon:
+        raise PersuasionError(
+            f"`checkpoints` must lie between 1 and the horizon {horizon}; got {list(wanted)}"
+        )
+    return rounds
+
+
+def _check(game: PersuasionGame, learner: Learner, horizon: int, n_runs: int, n_jobs: int) -> None:
+    if not isinstance(game, PersuasionGame):
+        raise PersuasionError(f"`game` must be a PersuasionGame; got {type(game).__name__}")
+    for value, name in ((horizon, "horizon"), (n_runs, "n_runs")):
+        if isinstance(value, bool) or int(value) != value or value < 1:
+            raise PersuasionError(f"`{name}` must be an integer of at least 1; got {value}")
+    if n_jobs == 0:
+        raise PersuasionError("`n_jobs` must not be 0; 1 runs here, 2 uses two processes, -1 all")
+    if not game.has_common_prior:
+        raise PersuasionError(
+            "online play assumes a common prior; drop `receiver_prior` from the game"
+        )
+    if game.n_states < 2 or game.n_actions < 2:
+        raise PersuasionError(
+            f"there is nothing to learn with {game.n_states} state(s) and {game.n_actions} "
+            "action(s); online play needs at least two of each"
+        )
+    for attribute in ("name", "knows", "feedback", "reset", "scheme", "next_change", "observe"):
+        if not hasattr(learner, attribute):
+            raise PersuasionError(
+                f"the learner {learner!r} lacks `{attribute}`; see persuasion.learners.Learner"
+            )
+    check_feedback_kind(learner.feedback, _OFFERED, learner.name)
+    LearnerView(game, horizon, learner.knows)

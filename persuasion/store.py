@@ -1,0 +1,142 @@
+"""Keeping finished runs on disk, so that a killed simulation goes on where it stopped.
+
+A store is a folder with ``store.json``, which says by which code it was written, and one ``.npz``
+file per finished run, named by a hash of everything that determines it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from persuasion.errors import PersuasionError
+
+__all__ = ["Store", "code_versions", "key_of"]
+
+_FORMAT = 1
+_MATTERING = ("numpy", "scipy", "highspy")
+
+
+@cache
+def _source_hash() -> str:
+    """Return a hash of the package's own source files."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def code_versions() -> dict[str, str]:
+    """Versions of the package and of the libraries that its numbers depend on."""
+    from persuasion import __version__
+
+    versions = {"persuasion": __version__, "source": _source_hash()}
+    for name in _MATTERING:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def key_of(description: Mapping[str, Any]) -> str:
+    """Return a file name that stands for `description` (JSON-ready)."""
+    text = json.dumps(description, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Store:
+    """A folder of finished runs.
+
+    Parameters
+    ----------
+    folder : path
+        Created when missing.
+
+    Raises
+    ------
+    PersuasionError
+        When the folder holds a store of other code or other library versions, or something else.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        label = self.folder / "store.json"
+        current = {"format": _FORMAT, "versions": code_versions()}
+        if label.exists():
+            try:
+                found = json.loads(label.read_text())
+            except ValueError as cause:
+                raise PersuasionError(
+                    f"{label} is not a store label; use another folder"
+                ) from cause
+            if found != current:
+                raise PersuasionError(
+                    f"the store {self.folder} was written by other code: "
+                    f"{_difference(found, current)}. Results of different code are not mixed; "
+                    "use a new folder, or delete this one"
+                )
+            return
+        if self.folder.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
+            raise PersuasionError(
+                f"{self.folder} is not empty and not a store; name a new or empty folder"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_atomically(label, json.dumps(current, indent=1).encode())
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Return the arrays kept under `key`, or None; a damaged file counts as absent."""
+        path = self.folder / f"{key}.npz"
+        if not path.exists():
+            return None
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            path.unlink(missing_ok=True)
+            return None
+
+    def put(self, key: str, arrays: Mapping[str, Any]) -> None:
+        """Keep `arrays` under `key`: all of it or, when killed, nothing."""
+        import io
+
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        _write_atomically(self.folder / f"{key}.npz", buffer.getvalue())
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _difference(found: Any, current: dict[str, Any]) -> str:
+    if not isinstance(found, dict) or found.get("format") != current["format"]:
+        return f"format {found.get('format') if isinstance(found, dict) else found!r}"
+    theirs, ours = found.get("versions", {}), current["versions"]
+    return ", ".join(
+        f"{name} {theirs.get(name)} instead of {ours.get(name)}"
+        for name in sorted(set(theirs) | set(ours))
+        if theirs.get(name) != ours.get(name)
+    )

@@ -1,0 +1,315 @@
+"""Promises of `simulate` and of every learner in the folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+from persuasion import PersuasionError, PersuasionGame, SignalingScheme, Trajectory, simulate, solve
+from persuasion import learners as learner_folder
+from persuasion.environments import Drifting
+from persuasion.learners.fixed import Fixed
+from persuasion.learners.plug_in import PlugIn
+from persuasion.simulate import Interrupted
+from persuasion.store import Store
+from persuasion.values import sender_value
+from persuasion.view import Feedback, KnowledgeError
+
+PROSECUTOR = PersuasionGame([0.7, 0.3], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
+THREE = PersuasionGame(
+    [0.5, 0.3, 0.2], [[0, 1, 3]] * 3, [[0, -1, -4], [0, 1, -1], [0, 1, 2]], actions=["x", "y", "z"]
+)
+
+
+@pytest.fixture(params=learner_folder.names())
+def learner(request):
+    return learner_folder.load(request.param)
+
+
+def test_every_learner_reproduces_bit_for_bit_and_survives_json(learner):
+    one = simulate(THREE, learner, horizon=2000, n_runs=2, seed=5, realised=True)
+    two = simulate(THREE, learner, horizon=2000, n_runs=2, seed=5, realised=True)
+    assert one.same_results(two)
+    assert Trajectory.from_dict(json.loads(json.dumps(one.to_dict()))).same_results(one)
+    assert one.regret.shape == (2, len(one.checkpoints))
+    assert one.epochs.length.sum() == 2 * 2000
+    assert (np.diff(one.regret, axis=1) >= -1e-9).all()  # nobody beats the optimum
+    assert (one.regret <= one.optimum + 1e-9).all()
+
+
+def test_another_seed_gives_other_numbers():
+    one = simulate(THREE, "plug_in", horizon=500, seed=1)
+    assert not one.same_results(simulate(THREE, "plug_in", horizon=500, seed=2))
+
+
+def test_workers_change_nothing(learner):
+    alone = simulate(THREE, learner, horizon=300, n_runs=3)
+    assert alone.same_results(simulate(THREE, learner, horizon=300, n_runs=3, n_jobs=2))
+
+
+def test_a_run_does_not_depend_on_how_many_there_are():
+    few, many = (simulate(THREE, "plug_in", horizon=300, n_runs=k) for k in (1, 3))
+    assert few.regret[0].tolist() == many.regret[0].tolist()
+
+
+def test_regret_of_a_fixed_scheme_is_its_loss_times_rounds():
+    scheme = SignalingScheme.full_disclosure(3)
+    trajectory = simulate(THREE, Fixed(scheme), horizon=10_000)
+    loss = solve(THREE).value - sender_value(THREE, scheme)
+    assert trajectory.regret[0] == pytest.approx(loss * trajectory.checkpoints, rel=1e-12)
+
+
+def test_oracle_has_no_regret_and_plug_in_has_much():
+    assert abs(simulate(PROSECUTOR, "oracle", horizon=10**6).regret).max() < 1e-6
+    assert simulate(PROSECUTOR, "plug_in", horizon=10**6, n_runs=4).mean_regret[-1] > 1e5
+
+
+def test_realised_payoffs_agree_with_pseudo_regret():
+    """Azuma-Hoeffding at failure probability 1e-6 for each of 20 runs."""
+    trajectory = simulate(THREE, "posterior_sampling", horizon=20_000, n_runs=20, realised=True)
+    width = 3.0  # range of the Sender's utility
+    limit = width * np.sqrt(trajectory.checkpoints / 2 * np.log(2 / 1e-6))
+    assert (np.abs(trajectory.realised_regret - trajectory.regret) <= limit).all()
+    assert np.abs(trajectory.realised_regret - trajectory.regret).max() > 0
+
+
+class Spy(PlugIn):
+    """Records what it is told."""
+
+    name = "spy"
+    seen = None
+
+    def reset(self, view, rng):
+        self.seen = []
+        type(self).last = self
+        super().reset(view, rng)
+
+    def observe(self, feedback):
+        self.seen.append(feedback)
+        super().observe(feedback)
+
+
+def test_states_are_the_same_whatever_the_learner():
+    counts = []
+    for growth in (1.1, 1.5, 3.0):
+        simulate(THREE, Spy(growth=growth), horizon=5000, seed=3)
+        counts.append(sum(f.state_counts for f in Spy.last.seen).tolist())
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_the_learner_commits_before_it_sees_the_state():
+    simulate(THREE, Spy(growth=1.0), horizon=50)
+    told = Spy.last.seen
+    assert [f.start for f in told] == list(range(1, 51))
+    assert all(f.n_rounds == 1 and f.state_counts.sum() == 1 for f in told)
+
+
+class Curious(Fixed):
+    """Asks for what it did not declare."""
+
+    name = "curious"
+    wants = "prior"
+
+    def reset(self, view, rng):
+        getattr(view, self.wants)
+        super().reset(view, rng)
+
+
+@pytest.mark.parametrize("wants", ["prior", "prior_lower_bound", "type_set", "states", "sequence"])
+def test_asking_for_undeclared_knowledge_raises(wants):
+    curious = Curious()
+    curious.wants = wants
+    with pytest.raises(KnowledgeError, match=wants):
+        simulate(PROSECUTOR, curious, horizon=10)
+
+
+def test_declared_knowledge_is_given():
+    class Informed(Curious):
+        knows = frozenset({"prior", "prior_lower_bound"})
+        wants = "prior_lower_bound"
+
+    simulate(PROSECUTOR, Informed(), horizon=10)
+
+
+def test_the_view_holds_no_way_to_the_game():
+    class Searching(Fixed):
+        def reset(self, view, rng):
+            assert set(vars(view)) == {
+                "n_states", "n_actions", "sender_utility", "receiver_utility", "horizon",
+            }  # fmt: skip
+            super().reset(view, rng)
+
+    simulate(PROSECUTOR, Searching(), horizon=10)
+
+
+class Listener(Fixed):
+    """Takes action feedback."""
+
+    feedback = "action"
+
+    def reset(self, view, rng):
+        self.seen = []
+        type(self).last = self
+        super().reset(view, rng)
+
+    def observe(self, feedback):
+        assert feedback.state_counts is None
+        self.seen.append(feedback)
+
+
+def test_action_feedback_counts_signals_and_answers():
+    simulate(PROSECUTOR, Listener(), horizon=1000)
+    (told,) = Listener.last.seen
+    assert told.action_counts.sum() == 1000
+    assert told.action_counts[0, 1] == told.action_counts[1, 0] == 0  # full disclosure is obeyed
+
+
+def test_drifting_prior_is_charged_against_the_optimum_of_the_round():
+    drift = Drifting(((0.7, 0.3), (0.2, 0.8)), (1, 501))
+    trajectory = simulate(
+        PROSECUTOR, Fixed("full_disclosure"), horizon=1000, environment=drift,
+        checkpoints=[500, 1000], realised=True,
+    )  # fmt: skip
+    assert trajectory.optimum == pytest.approx([500 * 0.6, 500 * 0.6 + 500])
+    assert trajectory.regret[0] == pytest.approx([150, 150 + 500 * 0.2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"horizon": 0}, "horizon"),
+        ({"horizon": 2.5}, "horizon"),
+        ({"n_runs": 0}, "n_runs"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"checkpoints": [0, 5]}, "checkpoints"),
+        ({"checkpoints": "linear"}, "checkpoints"),
+        ({"learner": "nobody"}, "legal are"),
+        ({"learner": object()}, "lacks"),
+    ],
+)
+def test_bad_arguments_are_refused_before_any_work(change, message):
+    arguments = {"learner": "plug_in", "horizon": 10, **change}
+    learner = arguments.pop("learner")
+    with pytest.raises(PersuasionError, match=message):
+        simulate(PROSECUTOR, learner, **arguments)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1)])
+def test_games_without_choice_are_refused(shape):
+    game = PersuasionGame(np.full(shape[0], 1 / shape[0]), np.zeros(shape), np.zeros(shape))
+    with pytest.raises(PersuasionError, match="nothing to learn"):
+        simulate(game, "plug_in", horizon=10)
+
+
+@pytest.mark.parametrize(("kind", "message"), [("full", "types"), ("psychic", "legal are")])
+def test_feedback_that_nobody_gives_is_refused(kind, message):
+    class Demanding(Fixed):
+        feedback = kind
+
+    with pytest.raises(PersuasionError, match=message):
+        simulate(PROSECUTOR, Demanding(), horizon=10)
+
+
+def test_a_learner_that_never_moves_on_is_stopped():
+    class Stuck(Fixed):
+        def next_change(self):
+            return 1
+
+    with pytest.raises(PersuasionError, match="later round"):
+        simulate(PROSECUTOR, Stuck(), horizon=10)
+
+
+# -- the store -----------------------------------------------------------------------------
+
+
+def test_a_store_is_read_back_bit_for_bit(tmp_path):
+    fresh = simulate(THREE, "plug_in", horizon=400, n_runs=3, store=tmp_path / "s")
+    finished = []
+    again = simulate(
+        THREE, "plug_in", horizon=400, n_runs=3, store=tmp_path / "s",
+        progress=lambda done, of: finished.append(done),
+    )  # fmt: skip
+    assert finished == [3]  # nothing was computed again
+    assert again.same_results(fresh)
+
+
+def test_more_runs_reuse_the_earlier_ones(tmp_path):
+    simulate(THREE, "plug_in", horizon=400, n_runs=2, store=tmp_path / "s")
+    finished = []
+    simulate(
+        THREE, "plug_in", horizon=400, n_runs=4, store=tmp_path / "s",
+        progress=lambda done, of: finished.append(done),
+    )  # fmt: skip
+    assert finished == [2, 3, 4]
+
+
+def test_a_damaged_cell_is_computed_again(tmp_path):
+    fresh = simulate(THREE, "plug_in", horizon=400, n_runs=2, store=tmp_path)
+    victim = next(tmp_path.glob("*.npz"))
+    victim.write_bytes(victim.read_bytes()[:100])
+    assert simulate(THREE, "plug_in", horizon=400, n_runs=2, store=tmp_path).same_results(fresh)
+
+
+def test_a_store_of_other_code_is_refused_with_the_reason(tmp_path):
+    Store(tmp_path)
+    label = tmp_path / "store.json"
+    label.write_text(label.read_text().replace('"numpy": "', '"numpy": "0.'))
+    with pytest.raises(PersuasionError, match=r"numpy 0\."):
+        simulate(THREE, "plug_in", horizon=10, store=tmp_path)
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(PersuasionError, match="not a store"):
+        simulate(THREE, "plug_in", horizon=10, store=tmp_path)
+
+
+def test_interruption_keeps_what_was_done(tmp_path):
+    def stop_after_two(done, of):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="2 of 5 runs") as caught:
+        simulate(THREE, "plug_in", horizon=400, n_runs=5, store=tmp_path, progress=stop_after_two)
+    partial = caught.value.partial
+    assert partial.n_runs == 2
+    assert partial.n_requested == 5
+    assert "3 runs missing" in partial.summary()
+    resumed = simulate(THREE, "plug_in", horizon=400, n_runs=5, store=tmp_path)
+    assert resumed.same_results(simulate(THREE, "plug_in", horizon=400, n_runs=5))
+    assert partial.regret.tolist() == resumed.regret[:2].tolist()
+
+
+def test_a_killed_process_loses_only_the_run_it_was_in(tmp_path):
+    script = textwrap.dedent(f"""
+        from persuasion import PersuasionGame, simulate
+        game = PersuasionGame([0.5, 0.3, 0.2], [[0, 1, 3]] * 3,
+                              [[0, -1, -4], [0, 1, -1], [0, 1, 2]], actions=["x", "y", "z"])
+        simulate(game, "plug_in", horizon=10**5, n_runs=10**4, store={str(tmp_path / "s")!r})
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script])
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path / "s").glob("*.npz"))) < 3:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(list((tmp_path / "s").glob("*.npz")))
+    finished = []
+    resumed = simulate(
+        THREE, "plug_in", horizon=10**5, n_runs=kept + 1, store=tmp_path / "s",
+        progress=lambda done, of: finished.append(done),
+    )  # fmt: skip
+    assert finished[0] == kept
+    assert resumed.same_results(simulate(THREE, "plug_in", horizon=10**5, n_runs=kept + 1))
+
+
+def test_feedback_is_plain_data():
+    assert Feedback(start=1, n_rounds=3).state_counts is None
