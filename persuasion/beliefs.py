@@ -82,7 +82,8 @@ def best_responses(
     scale = np.einsum("bs,bas->ba", flat, difference)
     mask = loss <= tolerance * scale
     mask[np.arange(len(top)), top] = True
-    return mask.reshape(*array.shape[:-1], game.n_actions)
+    out: NDArray[np.bool_] = mask.reshape(*array.shape[:-1], game.n_actions)
+    return out
 
 
 def sender_beliefs(game: PersuasionGame, beliefs: Any) -> FloatArray:

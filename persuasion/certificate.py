@@ -22,6 +22,8 @@ __all__ = ["Certified", "Residuals", "certify"]
 
 _REPAIRABLE = 1e-6
 """Largest deviation from Bayes plausibility, against the state's weight, put right silently."""
+_NOISE = 1e-12
+"""Rounding error of a sum of utilities, against the largest of them, with room to spare."""
 _STRAY = 1e-14
 """A conditional probability below this is rounding noise and set to zero."""
 
@@ -35,7 +37,9 @@ class Residuals:
     plausibility : float
         Largest relative deviation of a state's masses from its weight, as the solver gave them.
     obedience : float
-        Largest loss from obeying a recommendation, against the largest that the row could show.
+        Largest expected loss from obeying a recommendation, against the expected absolute payoff
+        difference to the better action; where that signal's whole bearing on the Sender's value
+        is smaller still, that instead.
     duality_gap : float
         Upper bound minus value, plus what the violations of obedience may be worth at their
         prices, against the spread of the Sender's utility.
@@ -46,12 +50,16 @@ class Residuals:
     duality_gap: float
 
     def within(self, tolerance: float) -> bool:
-        """Whether the answer passes."""
-        return (
-            self.plausibility <= _REPAIRABLE
-            and self.obedience <= tolerance
-            and abs(self.duality_gap) <= tolerance
-        )
+        """Whether the answer passes.
+
+        Obedience is held a thousand times tighter than the value: a payoff difference of 1e-10
+        decides what the Receiver does, and so the value, as much as one of 1.
+        """
+        return self.obeys(tolerance) and abs(self.duality_gap) <= tolerance
+
+    def obeys(self, tolerance: float) -> bool:
+        """Whether the scheme is one and is obeyed, optimal or not."""
+        return self.plausibility <= _REPAIRABLE and self.obedience <= 1e-3 * tolerance
 
     def to_dict(self) -> dict[str, float]:
         """Return the three numbers by name."""
@@ -126,8 +134,9 @@ def certify(problem: Problem, candidate: Candidate) -> Certified:
     if columns is not None:
         used = columns[used]
     value = float((masses * gains[:, used]).sum())
-    obedience, worth = _violations(problem, candidate, masses, used)
-    gap = (upper_bound - value + worth) / _spread(weights, gains)
+    spread = _spread(weights, gains)
+    obedience, worth = _violations(problem, candidate, masses, used, spread)
+    gap = (upper_bound - value + worth) / spread
     return Certified(
         masses=frozen(masses),
         used=used,
@@ -169,34 +178,40 @@ def reduced_gains(
 
 
 def _violations(
-    problem: Problem, candidate: Candidate, masses: FloatArray, used: IntArray
+    problem: Problem, candidate: Candidate, masses: FloatArray, used: IntArray, spread: float
 ) -> tuple[float, float]:
-    """Largest normalised violation of obedience, and what all of them are worth at their prices."""
+    """Residual of obedience, and what all violations together are worth at their prices."""
     payoffs, slack = problem.payoffs, problem.slack
+    rows = np.arange(len(used))
     against = masses.T @ payoffs
-    surplus = against[np.arange(len(used)), used][:, None] - against
+    surplus = against[rows, used][:, None] - against
     if slack is not None:
         surplus -= (masses.T @ slack)[:, None]
-        surplus[np.arange(len(used)), used] = 0.0
-    at, b = np.nonzero(surplus < 0)
+    surplus[rows, used] = np.inf
+    # sums of utilities may cancel; rows within their rounding error are summed as differences
+    noise = _NOISE * (np.abs(payoffs).max(axis=1) @ masses)
+    at, b = (surplus <= noise[:, None]).nonzero()
     if len(at) == 0:
         return 0.0, 0.0
     a = used[at]
-    loss = -surplus[at, b]
     difference = payoffs[:, a] - payoffs[:, b]
     if slack is not None:
         difference -= slack[:, None]
-    scale = (problem.weights[:, None] * np.abs(difference)).max(axis=0)
+    terms = masses[:, at] * difference
+    loss = np.maximum(-terms.sum(axis=0), 0.0)
+    scale = np.abs(terms).sum(axis=0)
+    relative = np.divide(loss, scale, out=np.zeros_like(loss), where=scale > 0)
+    gains = problem.gains
+    stake = (gains.max(axis=1) - gains.min(axis=1)) @ masses[:, at] / spread
     worth = 0.0
     if len(candidate.prices):
-        position = {pair: i for i, pair in enumerate(map(tuple, candidate.price_rows.tolist()))}
-        for pair, lost in zip(zip(a.tolist(), b.tolist(), strict=True), loss.tolist(), strict=True):
-            index = position.get(pair)
-            if index is not None:
-                worth += max(float(candidate.prices[index]), 0.0) * lost
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(scale > 0, loss / scale, 0.0)
-    return float(ratio.max()), worth
+        price_of = dict(
+            zip(map(tuple, candidate.price_rows.tolist()), candidate.prices.tolist(), strict=True)
+        )
+        pairs = zip(a.tolist(), b.tolist(), strict=True)
+        prices = [max(price_of.get(pair, 0.0), 0.0) for pair in pairs]
+        worth = float(np.dot(prices, loss))
+    return float(np.minimum(relative, stake).max()), worth
 
 
 def _spread(weights: FloatArray, gains: FloatArray) -> float:

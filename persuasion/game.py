@@ -460,7 +460,7 @@ class PersuasionGame:
         }
         if not self.has_common_prior:
             tables["receiver_prior"] = own["_raw_receiver_prior"]
-        out = {key: to_jsonable(table.floats, table.exact) for key, table in tables.items()}
+        out = {key: to_jsonable(table) for key, table in tables.items()}
         for key in ("states", "actions"):
             if own[f"_{key}"] is not None:
                 out[key] = list(own[f"_{key}"])
@@ -569,8 +569,8 @@ def _check_labels(
 ) -> tuple[str, ...] | None:
     if labels is None:
         return None
-    if isinstance(labels, str):
-        raise GameError(f"`{name}` must be a sequence of {count} labels; got the string {labels!r}")
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise GameError(f"`{name}` must be a sequence of {count} labels; got {labels!r}")
     out = tuple(str(label) for label in labels)
     if len(out) != count:
         raise GameError(f"`{name}` must hold {count} labels; got {len(out)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -21,6 +22,7 @@ __all__ = ["Numbers", "as_fractions", "frozen", "normalised", "read_numbers", "t
 FloatArray = NDArray[np.float64]
 
 _LARGEST_EXACT_INT = 2**53
+_LARGEST_EXPONENT = 400  # beyond it a decimal string is no float, and expanding it may never end
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,10 @@ def read_numbers(values: Any, name: str, ndim: int, error: type[Exception]) -> N
 def _number(entry: Any, name: str, error: type[Exception]) -> Fraction | float:
     if isinstance(entry, (float, np.floating)):
         return float(entry)
+    if isinstance(entry, (str, Decimal)):
+        exponent = re.search(r"[eE]([+-]?\d+)", str(entry))
+        if exponent and abs(int(exponent[1])) > _LARGEST_EXPONENT:
+            raise error(f"`{name}` holds {entry!r}, which is out of a float's range; rescale it")
     try:
         if isinstance(entry, (str, Decimal)):
             return Fraction(entry)
@@ -152,9 +158,16 @@ def normalised(weights: FloatArray) -> tuple[FloatArray, bool]:
     return frozen(np.array([x / total for x in scaled])), True
 
 
-def to_jsonable(floats: FloatArray, exact: tuple[Fraction, ...] | None) -> Any:
-    """Nested lists for JSON: floats where they are exact, rational strings elsewhere."""
-    if exact is None:
-        return floats.tolist()
-    flat = np.array([str(x) for x in exact], dtype=object)
-    return flat.reshape(floats.shape).tolist()
+def to_jsonable(table: Numbers) -> Any:
+    """Nested lists for JSON: floats where given as such, else integers or rational strings."""
+    if table.has_floats and table.exact is None:
+        return table.floats.tolist()
+    entries: list[float | int | str] = []
+    for value, number in zip(
+        as_fractions(table.floats, table.exact), table.floats.ravel().tolist(), strict=True
+    ):
+        if table.has_floats and value == Fraction(number):
+            entries.append(number)
+        else:
+            entries.append(int(value) if value.denominator == 1 else str(value))
+    return np.array(entries, dtype=object).reshape(table.floats.shape).tolist()

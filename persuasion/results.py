@@ -25,8 +25,8 @@ from persuasion.values import (
 )
 
 if TYPE_CHECKING:
+    from persuasion.exact_certificate import ExactCertificate
     from persuasion.problem import Candidate, Problem, SplitCandidate
-    from persuasion.rational_simplex import ExactCertificate
 
 __all__ = ["OPTIMAL", "TIME_LIMIT", "WITHIN_BOUND", "Solution"]
 
@@ -135,6 +135,14 @@ class Solution:
         return frozen(prices)
 
     @cached_property
+    def state_prices_exact(self) -> tuple[Fraction, ...]:
+        """Prices of the states of positive weight in exact rationals, from `certificate`."""
+        prices = self.certificate.state_prices
+        if prices is None:
+            raise PersuasionError(f"method {self.method!r} gives no bound to read prices from")
+        return prices
+
+    @cached_property
     def obedience_prices(self) -> FloatArray:
         """Price y[a, b] of the constraint that recommendation a beats deviation b, >= 0.
 
@@ -205,7 +213,7 @@ class Solution:
         masses divided by their exact sum), so its obedience may be violated by rounding; the
         certificate states by how much.
         """
-        from persuasion.rational_simplex import certificate_of
+        from persuasion.exact_certificate import certificate_of
 
         return certificate_of(self)
 

@@ -77,6 +77,9 @@ class SignalingScheme:
                     f"every row of `kernel` must sum to 1; row {worst} sums to "
                     f"{totals[worst]:.12g}. Rows are states: kernel[state, signal]"
                 )
+            # a row that misses 1 by no more than rounding stays: dividing again would move it again
+            rounding = 4 * floats.shape[1] * np.finfo(np.float64).eps
+            totals[np.abs(totals - 1) <= rounding] = 1.0
             floats = frozen(floats / totals[:, None])
             table = Numbers(floats, None, True)
         else:
@@ -283,7 +286,7 @@ class SignalingScheme:
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary with keys ``kernel`` and ``signals``."""
         table: Numbers = self.__dict__["_table"]
-        out: dict[str, Any] = {"kernel": to_jsonable(table.floats, table.exact)}
+        out: dict[str, Any] = {"kernel": to_jsonable(table)}
         if self.__dict__["_signals"] is not None:
             out["signals"] = list(self.signals)
         return out

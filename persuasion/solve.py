@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +15,15 @@ from persuasion import solvers
 from persuasion.certificate import Certified, Residuals, certify
 from persuasion.errors import InfeasibleError, NotSolvedError, PersuasionError, UnsupportedError
 from persuasion.game import PersuasionGame
+from persuasion.polish import polish
 from persuasion.problem import Candidate, Problem, Solver, SplitCandidate
 from persuasion.receivers import Bayesian, Receiver
 from persuasion.results import OPTIMAL, TIME_LIMIT, WITHIN_BOUND, Solution
 from persuasion.scheme import SignalingScheme
 from persuasion.values import sender_value
+
+if TYPE_CHECKING:
+    from persuasion.exact_certificate import ExactCertificate
 
 __all__ = ["solve"]
 
@@ -175,12 +180,17 @@ def _first_certified(
             continue
         if isinstance(candidate, SplitCandidate):
             return _split_solution(problem, candidate, solver, started, attempts, options)
-        if exact and candidate.exact_masses is not None:
-            return _exact_solution(problem, candidate, solver, started, attempts, options)
+        if candidate.exact_masses is not None:
+            found = _exact_solution(problem, candidate, solver, started, attempts, options)
+            return found if exact else _in_floats(found)
         certified = certify(problem, candidate)
+        if candidate.finished and not certified.residuals.within(tolerance):
+            polished = polish(problem, candidate)
+            if polished is not None:
+                candidate, certified = polished, certify(problem, polished)
         residuals = certified.residuals
         passed = residuals.within(tolerance)
-        if passed or (not candidate.finished and residuals.obedience <= tolerance):
+        if passed or (not candidate.finished and residuals.obeys(tolerance)):
             return _solution(
                 problem,
                 candidate,
@@ -231,7 +241,7 @@ def _exact_solution(
     options: dict[str, Any],
 ) -> Solution:
     """Check an exact answer in fractions and present it in fractions."""
-    from persuasion.rational_simplex import check_certificate
+    from persuasion.exact_certificate import check_certificate
 
     assert candidate.exact_masses is not None
     assert candidate.exact_prices is not None
@@ -259,9 +269,7 @@ def _exact_solution(
     return _in_fractions(solution, exact, used)
 
 
-def _in_fractions(solution: Solution, exact: Any, used: tuple[int, ...]) -> Solution:
-    from dataclasses import replace
-
+def _in_fractions(solution: Solution, exact: ExactCertificate, used: tuple[int, ...]) -> Solution:
     problem, candidate = solution.problem, solution.candidate
     assert problem is not None
     assert isinstance(candidate, Candidate)
@@ -288,6 +296,16 @@ def _in_fractions(solution: Solution, exact: Any, used: tuple[int, ...]) -> Solu
         residuals=Residuals(0.0, 0.0, float(exact.upper_bound - exact.value)),
         recommendations=used,
         _scheme=scheme,
+    )
+
+
+def _in_floats(solution: Solution) -> Solution:
+    """An exactly certified answer for a caller who asked for floats."""
+    return replace(
+        solution,
+        value=float(solution.value),
+        upper_bound=float(solution.upper_bound),
+        _scheme=None,
     )
 
 

@@ -50,7 +50,8 @@ class Bayesian:
             sender = sender_beliefs(game, posteriors) @ game.sender_utility
             sign = 1.0 if self.ties == "sender" else -1.0
             chosen = np.where(optimal, sign * sender, -np.inf).argmax(axis=-1)
-        return np.eye(game.n_actions)[chosen]
+        certain: FloatArray = np.eye(game.n_actions)[chosen]
+        return certain
 
     def effective_game(self, game: PersuasionGame) -> PersuasionGame:
         """Return the game itself."""

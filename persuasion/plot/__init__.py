@@ -1,0 +1,20 @@
+"""Pictures of games, schemes and values, one file each.
+
+Every function returns the matplotlib `Axes` it drew on, accepts `ax=` to draw on one of yours, and
+never opens a window. matplotlib is imported by the first call, not by this package. Without
+`ax=` the figure is independent of pyplot: save it with ``ax.figure.savefig("picture.svg")``.
+"""
+
+from __future__ import annotations
+
+from persuasion.plot.concavification import plot_concavification
+from persuasion.plot.heatmap import plot_scheme
+from persuasion.plot.simplex import plot_simplex
+from persuasion.plot.value import plot_value_over_priors
+
+__all__ = [
+    "plot_concavification",
+    "plot_scheme",
+    "plot_simplex",
+    "plot_value_over_priors",
+]
