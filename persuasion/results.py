@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from persuasion.certificate import Residuals
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray, frozen
-from persuasion.receivers import Bayesian, Biased, Receiver
+from persuasion.receivers import Bayesian, Biased, Quantal, Receiver
 from persuasion.scheme import SignalingScheme
 from persuasion.values import (
     first_best,
@@ -33,6 +33,7 @@ __all__ = ["OPTIMAL", "TIME_LIMIT", "WITHIN_BOUND", "Solution"]
 OPTIMAL = "optimal"
 TIME_LIMIT = "time limit"
 WITHIN_BOUND = "within bound"
+_RECEIVERS = (Bayesian, Biased, Quantal)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +115,12 @@ class Solution:
         the indirect utility: ``state_prices @ q >= v-hat(q)`` at every belief q. In a state that
         only the Receiver deems possible the price is per unit of her prior.
         """
-        if self._prices is None or self.problem is None:
+        if self._prices is None:
             raise PersuasionError(f"method {self.method!r} gives no state prices for this problem")
-        support = self.problem.support
+        support = None if self.problem is None else self.problem.support
         if support is None:
             return self._prices
+        assert self.problem is not None
         from persuasion.certificate import reduced_gains
 
         assert self._price_rows is not None
@@ -286,7 +288,7 @@ class Solution:
             "method": self.method,
             "seconds": self.seconds,
             "attempts": [list(pair) for pair in self.attempts],
-            "receiver": repr(self.receiver),
+            "receiver": _receiver_to_dict(self.receiver),
             "options": {key: _jsonable(value) for key, value in self.options.items()},
         }
         if self._prices is not None:
@@ -299,6 +301,59 @@ class Solution:
                 if price > 0
             ]
         return out
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Solution:
+        """Restore what `to_dict` wrote: everything reported, without the solver's working data."""
+        priced = data.get("obedience_prices")
+        rows = None
+        if priced is not None:
+            pairs = np.array([row[:2] for row in priced], dtype=np.intp).reshape(-1, 2)
+            rows = (pairs, np.array([float(row[2]) for row in priced]))
+        prices = data.get("state_prices")
+        chosen = data["recommendations"]
+        return cls(
+            game=PersuasionGame.from_dict(data["game"]),
+            receiver=_receiver_from_dict(data["receiver"]),
+            value=_value(data["value"]),
+            upper_bound=_value(data["upper_bound"]),
+            status=data["status"],
+            residuals=Residuals(**data["residuals"]),
+            recommendations=None if chosen is None else tuple(chosen),
+            method=data["method"],
+            seconds=data["seconds"],
+            attempts=tuple((name, why) for name, why in data["attempts"]),
+            options={key: _value(value) for key, value in data["options"].items()},
+            _scheme=SignalingScheme.from_dict(data["scheme"]),
+            _prices=None if prices is None else frozen(np.array(prices, dtype=np.float64)),
+            _price_rows=rows,
+        )
+
+
+def _receiver_to_dict(receiver: Receiver) -> dict[str, Any]:
+    if not isinstance(receiver, _RECEIVERS):
+        raise PersuasionError(
+            f"{receiver!r} has no JSON form; only {', '.join(r.__name__ for r in _RECEIVERS)} have"
+        )
+    return {
+        "rule": type(receiver).__name__,
+        **{f.name: _jsonable(getattr(receiver, f.name)) for f in fields(receiver)},
+    }
+
+
+def _receiver_from_dict(data: Mapping[str, Any]) -> Receiver:
+    rules = {rule.__name__: rule for rule in _RECEIVERS}
+    options = {
+        key: value if key == "ties" else _value(value)
+        for key, value in data.items()
+        if key != "rule"
+    }
+    receiver: Receiver = rules[data["rule"]](**options)
+    return receiver
+
+
+def _value(stored: Any) -> Any:
+    return Fraction(stored) if isinstance(stored, str) else stored
 
 
 def _number(value: float | Fraction) -> str:
