@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from persuasion.adversarial import AdversarialSupremum, supremum_adversarial
+from persuasion.compare import BlackwellComparison, blackwell
+from persuasion.concave_closure import ConcaveClosure, concave_closure
+from persuasion.cvxpy_model import cvxpy_problem
 from persuasion.errors import (
     GameError,
     InfeasibleError,
@@ -11,28 +15,59 @@ from persuasion.errors import (
     UnsupportedError,
 )
 from persuasion.game import PersuasionGame
+from persuasion.many import solve_many
+from persuasion.prior_sweep import PriorSweep, value_over_priors
 from persuasion.receivers import Bayesian, Biased, Quantal
 from persuasion.results import Solution
 from persuasion.scheme import SignalingScheme
 from persuasion.simulate import simulate
 from persuasion.solve import solve
 from persuasion.trajectory import Trajectory
+from persuasion.uniqueness import fewest_signals
+from persuasion.values import (
+    first_best,
+    full_disclosure_value,
+    no_disclosure_value,
+    receiver_value,
+    sender_value,
+)
 
 __version__ = "0.1.0"
 __all__ = [
+    "AdversarialSupremum",
     "Bayesian",
     "Biased",
+    "BlackwellComparison",
+    "ConcaveClosure",
     "GameError",
     "InfeasibleError",
     "NotSolvedError",
     "PersuasionError",
     "PersuasionGame",
+    "PriorSweep",
     "Quantal",
     "SchemeError",
     "SignalingScheme",
     "Solution",
     "Trajectory",
     "UnsupportedError",
+    "blackwell",
+    "concave_closure",
+    "cvxpy_problem",
+    "fewest_signals",
+    "first_best",
+    "full_disclosure_value",
+    "no_disclosure_value",
+    "receiver_value",
+    "sender_value",
     "simulate",
     "solve",
+    "solve_many",
+    "supremum_adversarial",
+    "value_over_priors",
 ]
+
+
+def __dir__() -> list[str]:
+    """List the public names; submodules are reached by importing them."""
+    return [*__all__, "__version__"]

@@ -75,15 +75,27 @@ def best_responses(
     array = _check_beliefs(game, beliefs)
     flat = array.reshape(-1, game.n_states)
     utility = game.receiver_utility
-    expected = flat @ utility
-    top = expected.argmax(axis=1)
-    loss = expected.max(axis=1, keepdims=True) - expected
-    difference = np.abs(utility.T[top][:, None, :] - utility.T[None, :, :])  # belief, action, state
-    scale = np.einsum("bs,bas->ba", flat, difference)
+    top = (flat @ utility).argmax(axis=1)
+    loss, scale = _losses(flat, utility, top)
+    if (loss < 0).any():  # the sums put a near tie in the wrong order
+        top = loss.argmin(axis=1)
+        loss, scale = _losses(flat, utility, top)
     mask = loss <= tolerance * scale
     mask[np.arange(len(top)), top] = True
     out: NDArray[np.bool_] = mask.reshape(*array.shape[:-1], game.n_actions)
     return out
+
+
+def _losses(
+    beliefs: FloatArray, utility: FloatArray, top: NDArray[np.intp]
+) -> tuple[FloatArray, FloatArray]:
+    """Expected loss of each action against `top`, and the expected absolute difference.
+
+    Sums of differences, not differences of sums, in which a near tie would drown in rounding.
+    """
+    difference = utility.T[top][:, None, :] - utility.T[None, :, :]  # belief, action, state
+    loss = np.einsum("bs,bas->ba", beliefs, difference)
+    return loss, np.einsum("bs,bas->ba", beliefs, np.abs(difference))
 
 
 def sender_beliefs(game: PersuasionGame, beliefs: Any) -> FloatArray:

@@ -17,6 +17,7 @@ import numpy as np
 
 from persuasion.problem import Candidate, IntArray, Problem
 from persuasion.rationals import FloatArray, frozen
+from persuasion.rowwise import across
 
 __all__ = ["Certified", "Residuals", "certify"]
 
@@ -119,23 +120,25 @@ def certify(problem: Problem, candidate: Candidate) -> Certified:
         return _rejected(problem, prices, upper_bound)
     if columns is not None:
         raw = raw[:, columns]
-    masses = np.maximum(raw, 0.0)
-    masses[masses < _STRAY * weights[:, None]] = 0.0
-    totals = masses.sum(axis=1)
+    masses = np.where(raw < (_STRAY * weights)[:, None], 0.0, raw)
+    totals = across(np.add, masses)
     deviation = float((np.abs(totals - weights) / weights).max())
-    deviation = max(deviation, float(-(raw / weights[:, None]).min()), 0.0)
-    if (totals == 0).any():
+    if raw.min() < 0:
+        deviation = max(deviation, float(-(raw / weights[:, None]).min()))
+    if totals.min() == 0:
         lost = np.flatnonzero(totals == 0)
         masses[lost, reduced[lost].argmax(axis=1)] = 1.0
-        totals = masses.sum(axis=1)
+        totals = across(np.add, masses)
     masses *= (weights / totals)[:, None]
     used = np.flatnonzero(masses.any(axis=0))
     masses = masses[:, used]
     if columns is not None:
         used = columns[used]
     value = float((masses * gains[:, used]).sum())
-    spread = _spread(weights, gains)
-    obedience, worth = _violations(problem, candidate, masses, used, spread)
+    reach = across(np.maximum, gains) - across(np.minimum, gains)
+    spread = sender_spread(weights, gains, reach)
+    losses, worth = _violations(problem, candidate, masses, used)
+    obedience = float(np.minimum(losses, reach @ masses / spread).max())
     gap = (upper_bound - value + worth) / spread
     return Certified(
         masses=frozen(masses),
@@ -155,10 +158,10 @@ def _state_prices(
         problem.gains, problem.payoffs, problem.slack, candidate.price_rows, candidate.prices
     )
     if problem.actions is None:
-        return None, reduced.max(axis=1), reduced
+        return None, across(np.maximum, reduced), reduced
     columns = np.array(problem.actions, dtype=np.intp)
     reduced = reduced[:, columns]
-    return columns, reduced.max(axis=1), reduced
+    return columns, across(np.maximum, reduced), reduced
 
 
 def reduced_gains(
@@ -178,21 +181,22 @@ def reduced_gains(
 
 
 def _violations(
-    problem: Problem, candidate: Candidate, masses: FloatArray, used: IntArray, spread: float
-) -> tuple[float, float]:
-    """Residual of obedience, and what all violations together are worth at their prices."""
+    problem: Problem, candidate: Candidate, masses: FloatArray, used: IntArray
+) -> tuple[FloatArray, float]:
+    """Largest relative loss of each signal, and what all losses together are worth."""
     payoffs, slack = problem.payoffs, problem.slack
     rows = np.arange(len(used))
+    worst = np.zeros(len(used))
     against = masses.T @ payoffs
     surplus = against[rows, used][:, None] - against
     if slack is not None:
         surplus -= (masses.T @ slack)[:, None]
     surplus[rows, used] = np.inf
     # sums of utilities may cancel; rows within their rounding error are summed as differences
-    noise = _NOISE * (np.abs(payoffs).max(axis=1) @ masses)
+    noise = _NOISE * (across(np.maximum, np.abs(payoffs)) @ masses)
     at, b = (surplus <= noise[:, None]).nonzero()
     if len(at) == 0:
-        return 0.0, 0.0
+        return worst, 0.0
     a = used[at]
     difference = payoffs[:, a] - payoffs[:, b]
     if slack is not None:
@@ -200,25 +204,31 @@ def _violations(
     terms = masses[:, at] * difference
     loss = np.maximum(-terms.sum(axis=0), 0.0)
     scale = np.abs(terms).sum(axis=0)
-    relative = np.divide(loss, scale, out=np.zeros_like(loss), where=scale > 0)
-    gains = problem.gains
-    stake = (gains.max(axis=1) - gains.min(axis=1)) @ masses[:, at] / spread
+    np.maximum.at(worst, at, np.divide(loss, scale, out=np.zeros_like(loss), where=scale > 0))
     worth = 0.0
     if len(candidate.prices):
-        price_of = dict(
-            zip(map(tuple, candidate.price_rows.tolist()), candidate.prices.tolist(), strict=True)
+        known = zip(
+            map(tuple, candidate.price_rows.tolist()), candidate.prices.tolist(), strict=True
         )
+        price_of = dict(known)
         pairs = zip(a.tolist(), b.tolist(), strict=True)
         prices = [max(price_of.get(pair, 0.0), 0.0) for pair in pairs]
         worth = float(np.dot(prices, loss))
-    return float(np.minimum(relative, stake).max()), worth
+    return worst, worth
 
 
-def _spread(weights: FloatArray, gains: FloatArray) -> float:
-    """How much the scheme can matter to the Sender; with a floor against rounding noise."""
-    spread = float(weights @ (gains.max(axis=1) - gains.min(axis=1)))
-    floor = 1e-6 * float(weights @ np.abs(gains).max(axis=1))
-    return max(spread, floor) or 1.0
+def sender_spread(weights: FloatArray, gains: FloatArray, reach: FloatArray) -> float:
+    """How much a scheme can matter to the Sender, with a floor against rounding noise.
+
+    Parameters
+    ----------
+    weights : ndarray (n_states,)
+    gains : ndarray (n_states, n_actions)
+    reach : ndarray (n_states,)
+        Range of `gains` over actions.
+    """
+    floor = 1e-6 * float(weights @ across(np.maximum, np.abs(gains)))
+    return max(float(weights @ reach), floor) or 1.0
 
 
 def _rejected(problem: Problem, prices: FloatArray, upper_bound: float) -> Certified:

@@ -168,7 +168,7 @@ class Trajectory:
             "optimum": self.optimum.tolist(),
             "payoffs": None if self.payoffs is None else self.payoffs.tolist(),
             "epochs": {
-                name: [None if x != x else x for x in getattr(self.epochs, name).tolist()]
+                name: [_strict(x) for x in getattr(self.epochs, name).tolist()]
                 for name in EPOCH_COLUMNS
             },
         }
@@ -181,7 +181,7 @@ class Trajectory:
     def from_dict(cls, data: Mapping[str, Any]) -> Trajectory:
         """Restore what `to_dict` wrote."""
         columns = {
-            name: np.array([np.nan if x is None else x for x in data["epochs"][name]])
+            name: np.array([np.nan if x is None else float(x) for x in data["epochs"][name]])
             for name in EPOCH_COLUMNS
         }
         for name in ("run", "start", "length", "samples"):
@@ -229,3 +229,10 @@ class Trajectory:
         if self.payoffs is not None:
             columns["payoff"] = self.payoffs.ravel()
         return pandas.DataFrame(columns)
+
+
+def _strict(x: float) -> float | str | None:
+    """Spell what strict JSON has no number for: nan as None, infinity as a word."""
+    if x != x:
+        return None
+    return "inf" if x == float("inf") else x

@@ -85,7 +85,7 @@ def obedience_gap(
     >>> from persuasion import PersuasionGame, SignalingScheme
     >>> from persuasion.values import obedience_gap
     >>> game = PersuasionGame([0.7, 0.3], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
-    >>> obedience_gap(game, SignalingScheme.no_disclosure(2), [1])
+    >>> round(obedience_gap(game, SignalingScheme.no_disclosure(2), [1]), 12)
     0.4
     """
     joint = game.receiver_prior[:, None] * scheme.kernel

@@ -28,7 +28,7 @@ def n_solves(horizon: int, growth: float) -> int:
     Examples
     --------
     >>> n_solves(1_000_000, 1.2)
-    75
+    71
     """
     round_, count = 1, 0
     while round_ <= horizon:

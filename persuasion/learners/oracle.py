@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from numpy.random import Generator
 
@@ -18,6 +18,7 @@ __all__ = ["LEARNER", "Oracle"]
 class Oracle(Fixed):
     """Play the optimum at the true prior in every round."""
 
+    plays: Any = field(default=None, init=False, repr=False)
     name: ClassVar[str] = "oracle"
     knows: ClassVar[frozenset[str]] = frozenset({"prior"})
 

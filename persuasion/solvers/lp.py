@@ -18,42 +18,16 @@ from typing import Any
 import numpy as np
 
 from persuasion.errors import InfeasibleError, NotSolvedError
+from persuasion.obedience import obedience_matrix, obedience_rows
 from persuasion.problem import Candidate, IntArray, Problem, Vertex
 from persuasion.rationals import FloatArray
 
-__all__ = ["SOLVER", "LinearProgram", "infeasible", "obedience_rows"]
+__all__ = ["SOLVER", "LinearProgram", "infeasible"]
 
 _TOLERANCE = 1e-9
 _ALL_ROWS_UP_TO = 40_000
 """Coefficients of the full program below which all rows are given at once."""
 _INFEASIBLE = "no scheme meets the options: {what}. Ask for a smaller margin, or allow more actions"
-
-
-def obedience_rows(problem: Problem, action: int) -> tuple[FloatArray, FloatArray]:
-    """Obedience rows of one action: coefficients on its masses, and their sizes.
-
-    Parameters
-    ----------
-    problem : Problem
-    action : int
-
-    Returns
-    -------
-    coefficients : ndarray (n_states, n_actions)
-        Column b holds the row against deviation b; its own column is zero.
-    sizes : ndarray (n_actions,)
-        What to divide a row by so that it is judged where it can matter: the largest coefficient
-        times weight, weights taken relative to their mean; zero for an empty row. Coefficients
-        that only improbable states have are kept below 1e6.
-    """
-    table = problem.payoffs[:, [action]] - problem.payoffs
-    if problem.slack is not None:
-        table -= problem.slack[:, None]
-        table[:, action] = 0.0
-    absolute = np.abs(table)
-    unit = problem.weights * (problem.n_states / float(problem.weights.sum()))
-    sizes = np.maximum((absolute * unit[:, None]).max(axis=0), 1e-6 * absolute.max(axis=0))
-    return table, sizes
 
 
 def infeasible(problem: Problem) -> InfeasibleError:
@@ -92,6 +66,13 @@ class LinearProgram:
         return _solve_with_scipy(problem)
 
 
+def _unit(problem: Problem, actions: IntArray) -> float:
+    """The Sender's utils per unit of the program's objective: costs become of order one."""
+    gains = problem.gains[:, actions]
+    loss = gains.max(axis=1, keepdims=True) - gains
+    return float((loss * problem.weights[:, None]).max()) or 1.0
+
+
 @dataclass(slots=True)
 class _Rows:
     """The program while obedience rows are being added."""
@@ -99,6 +80,7 @@ class _Rows:
     problem: Problem
     highspy: Any
     actions: IntArray = field(init=False)
+    unit: float = field(init=False)
     rows: list[tuple[int, int]] = field(default_factory=list)
     sizes: list[float] = field(default_factory=list)
     known_sizes: dict[int, FloatArray] = field(default_factory=dict)
@@ -106,6 +88,7 @@ class _Rows:
 
     def __post_init__(self) -> None:
         self.actions = np.array(list(self.problem.recommendable()), dtype=np.intp)
+        self.unit = _unit(self.problem, self.actions)
 
     def solve(self) -> Candidate:
         started = perf_counter()
@@ -126,7 +109,8 @@ class _Rows:
             if outcome != status.kOptimal:
                 raise NotSolvedError(f"HiGHS stopped with status {outcome.name}")
             solution = self.highs.getSolution()
-            masses = np.array(solution.col_value).reshape(self.problem.n_states, -1)
+            kernel = np.array(solution.col_value).reshape(self.problem.n_states, -1)
+            masses = kernel * self.problem.weights[:, None]
             if not self._add_violated(masses):
                 return self._candidate(masses, np.array(solution.row_dual))
 
@@ -138,10 +122,10 @@ class _Rows:
         loss = gains.max(axis=1, keepdims=True) - gains
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = m * n, m
-        lp.col_cost_ = (loss / (loss.max() or 1.0)).ravel()
+        lp.col_cost_ = (loss * (problem.weights / self.unit)[:, None]).ravel()
         lp.col_lower_ = np.zeros(m * n)
         lp.col_upper_ = np.full(m * n, highspy.kHighsInf)
-        lp.row_lower_ = lp.row_upper_ = problem.weights * (m / problem.weights.sum())
+        lp.row_lower_ = lp.row_upper_ = np.ones(m)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_ = np.arange(m * n + 1, dtype=np.int32)
         lp.a_matrix_.index_ = np.repeat(np.arange(m, dtype=np.int32), n)
@@ -154,6 +138,7 @@ class _Rows:
             ("threads", 1),
             ("primal_feasibility_tolerance", _TOLERANCE),
             ("dual_feasibility_tolerance", _TOLERANCE),
+            ("small_matrix_value", 1e-12),
         ):
             highs.setOptionValue(option, value)
         highs.passModel(lp)
@@ -187,8 +172,8 @@ class _Rows:
             b = int(violation.argmax())
             if violation[b] <= _TOLERANCE:
                 continue
-            row = (obedience_rows(problem, a)[0] if table is None else table)[:, b]
-            self._add(column, b, row, float(sizes[b]))
+            table = obedience_rows(problem, a)[0] if table is None else table
+            self._add(column, b, table[:, b], float(sizes[b]))
             added = True
         return added
 
@@ -201,7 +186,7 @@ class _Rows:
             table, sizes = obedience_rows(self.problem, a)
             self.known_sizes[a] = sizes
             present = np.flatnonzero(sizes)
-            coefficients.append((table[:, present] / sizes[present]).T.ravel())
+            coefficients.append(table[:, present].T.ravel())
             indices.append(np.tile(start + column, len(present)))
             self.rows += [(a, b) for b in present.tolist()]
             self.sizes += sizes[present].tolist()
@@ -219,19 +204,16 @@ class _Rows:
     def _add(self, column: int, deviation: int, row: FloatArray, size: float) -> None:
         m, n = self.problem.n_states, len(self.actions)
         index = np.arange(m, dtype=np.int32) * n + column
-        self.highs.addRow(0.0, self.highspy.kHighsInf, m, index, row / size)
+        self.highs.addRow(0.0, self.highspy.kHighsInf, m, index, row)
         self.rows.append((int(self.actions[column]), deviation))
         self.sizes.append(size)
 
     def _prices(self, row_dual: FloatArray) -> tuple[IntArray, FloatArray]:
         """Prices of the rows present, in Sender's utils per util of the Receiver."""
-        problem = self.problem
-        gains = problem.gains[:, self.actions]
-        unit = float((gains.max(axis=1, keepdims=True) - gains).max()) or 1.0
-        known = row_dual[problem.n_states :]  # rows added after the last run have no dual yet
+        known = row_dual[self.problem.n_states :]  # rows added after the last run have no dual yet
         prices = np.zeros(len(self.sizes))
         prices[: len(known)] = np.maximum(known, 0.0)
-        prices *= unit / np.array(self.sizes)
+        prices *= self.unit / np.array(self.sizes)
         return np.array(self.rows, dtype=np.intp).reshape(-1, 2), prices
 
     def _candidate(self, masses: FloatArray, row_dual: FloatArray) -> Candidate:
@@ -245,7 +227,7 @@ class _Rows:
         basic_rows = -1 - variables[variables < 0] - m
         tight = np.delete(np.arange(len(rows)), basic_rows[basic_rows >= 0])
         full = np.zeros((m, problem.n_actions))
-        full[:, self.actions] = masses * (float(problem.weights.sum()) / m)
+        full[:, self.actions] = masses
         return Candidate(
             masses=full,
             price_rows=rows,
@@ -270,36 +252,20 @@ def _solve_with_scipy(problem: Problem) -> Candidate:
     from scipy import sparse
     from scipy.optimize import linprog
 
+    m, n = problem.gains.shape
     actions = np.array(list(problem.recommendable()), dtype=np.intp)
-    m, n = problem.n_states, len(actions)
-    gains = problem.gains[:, actions]
-    loss = gains.max(axis=1, keepdims=True) - gains
-    unit = float(loss.max()) or 1.0
-    pairs, coefficients, columns, sizes = [], [], [], []
-    for column, a in enumerate(actions.tolist()):
-        table, row_sizes = obedience_rows(problem, a)
-        for b in np.flatnonzero(row_sizes > 0).tolist():
-            pairs.append((a, b))
-            coefficients.append(-table[:, b] / row_sizes[b])
-            columns.append(np.arange(m) * n + column)
-            sizes.append(float(row_sizes[b]))
-    above = None
-    if pairs:
-        above = sparse.csr_matrix(
-            (
-                np.concatenate(coefficients),
-                np.concatenate(columns),
-                np.arange(len(pairs) + 1) * m,
-            ),
-            shape=(len(pairs), m * n),
-        )
-    unit_mass = m / problem.weights.sum()
+    unit = _unit(problem, actions)
+    loss = problem.gains[:, actions].max(axis=1, keepdims=True) - problem.gains
+    above, pairs, sizes = obedience_matrix(problem)
+    upper = np.zeros((m, n))
+    upper[:, actions] = 1.0
     result = linprog(
-        (loss / unit).ravel(),
-        A_ub=above,
-        b_ub=np.zeros(len(pairs)) if pairs else None,
+        (loss * (problem.weights / unit)[:, None]).ravel(),
+        A_ub=-above,
+        b_ub=np.zeros(len(pairs)),
         A_eq=sparse.kron(sparse.eye(m), np.ones((1, n)), format="csr"),
-        b_eq=problem.weights * unit_mass,
+        b_eq=np.ones(m),
+        bounds=np.stack([np.zeros(m * n), upper.ravel()], axis=1),
         method="highs-ds",
         options={
             "primal_feasibility_tolerance": _TOLERANCE,
@@ -311,14 +277,10 @@ def _solve_with_scipy(problem: Problem) -> Candidate:
         raise infeasible(problem)
     if result.x is None or result.status != 0:
         raise NotSolvedError(f"scipy.optimize.linprog stopped: {result.message}")
-    masses = np.zeros((m, problem.n_actions))
-    masses[:, actions] = result.x.reshape(m, n) / unit_mass
-    marginals = result.ineqlin.marginals if pairs else np.zeros(0)
-    prices = np.maximum(-marginals, 0.0) * unit / np.array(sizes)
     return Candidate(
-        masses=masses,
-        price_rows=np.array(pairs, dtype=np.intp).reshape(-1, 2),
-        prices=prices,
+        masses=result.x.reshape(m, n) * problem.weights[:, None],
+        price_rows=pairs,
+        prices=np.maximum(-result.ineqlin.marginals, 0.0) * unit / sizes,
     )
 
 

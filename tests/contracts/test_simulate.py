@@ -141,7 +141,7 @@ def test_the_view_holds_no_way_to_the_game():
     class Searching(Fixed):
         def reset(self, view, rng):
             assert set(vars(view)) == {
-                "n_states", "n_actions", "sender_utility", "receiver_utility", "horizon",
+                "n_states", "n_actions", "actions", "sender_utility", "receiver_utility", "horizon",
             }  # fmt: skip
             super().reset(view, rng)
 
