@@ -42,8 +42,8 @@ class Residuals:
         difference to the better action; where that signal's whole bearing on the Sender's value
         is smaller still, that instead.
     duality_gap : float
-        Upper bound minus value, plus what the violations of obedience may be worth at their
-        prices, against the spread of the Sender's utility.
+        Distance of upper bound and value, plus what the violations of obedience may be worth at
+        their prices, against the spread of the Sender's utility.
     """
 
     plausibility: float
@@ -56,7 +56,7 @@ class Residuals:
         Obedience is held a thousand times tighter than the value: a payoff difference of 1e-10
         decides what the Receiver does, and so the value, as much as one of 1.
         """
-        return self.obeys(tolerance) and abs(self.duality_gap) <= tolerance
+        return self.obeys(tolerance) and self.duality_gap <= tolerance
 
     def obeys(self, tolerance: float) -> bool:
         """Whether the scheme is one and is obeyed, optimal or not."""
@@ -139,7 +139,7 @@ def certify(problem: Problem, candidate: Candidate) -> Certified:
     spread = sender_spread(weights, gains, reach)
     losses, worth = _violations(problem, candidate, masses, used)
     obedience = float(np.minimum(losses, reach @ masses / spread).max())
-    gap = (upper_bound - value + worth) / spread
+    gap = (abs(upper_bound - value) + worth) / spread
     return Certified(
         masses=frozen(masses),
         used=used,
