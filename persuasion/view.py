@@ -25,7 +25,8 @@ class KnowledgeError(PersuasionError, AttributeError):
 class LearnerView:
     """The part of the game that a learner is allowed to see.
 
-    Always there: `n_states`, `n_actions`, `sender_utility`, `receiver_utility`, `horizon`.
+    Always there: `n_states`, `n_actions`, `actions` (their labels, so that recommendations bear
+    the game's names), `sender_utility`, `receiver_utility`, `horizon`.
     Only if declared in the learner's `knows`: `prior`, `prior_lower_bound` (the smallest positive
     prior probability), `type_set`. Asking for anything else raises `KnowledgeError`.
 
@@ -39,6 +40,7 @@ class LearnerView:
 
     n_states: int
     n_actions: int
+    actions: tuple[str, ...]
     sender_utility: FloatArray
     receiver_utility: FloatArray
     horizon: int
@@ -59,6 +61,7 @@ class LearnerView:
         known: dict[str, Any] = {
             "n_states": game.n_states,
             "n_actions": game.n_actions,
+            "actions": game.actions,
             "sender_utility": game.sender_utility,
             "receiver_utility": game.receiver_utility,
             "horizon": horizon,
@@ -77,7 +80,7 @@ class LearnerView:
         raise KnowledgeError(
             f"this learner did not declare to know {name!r}; its `knows` may list "
             f"{', '.join(sorted(KNOWABLE))}, and it can see "
-            "n_states, n_actions, sender_utility, receiver_utility, horizon"
+            "n_states, n_actions, actions, sender_utility, receiver_utility, horizon"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -85,7 +88,9 @@ class LearnerView:
 
     def game_at(self, prior: FloatArray) -> PersuasionGame:
         """Return the game as it would be under `prior`, shape (n_states,)."""
-        return PersuasionGame(prior, self.sender_utility, self.receiver_utility)
+        return PersuasionGame(
+            prior, self.sender_utility, self.receiver_utility, actions=self.actions
+        )
 
 
 @dataclass(frozen=True, slots=True)
