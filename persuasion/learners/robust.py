@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from persuasion.ambiguity import AmbiguitySet, clopper_pearson, intersection, l1_ball, l1_radius
+from numpy.random import Generator
+
+from persuasion.ambiguity import (
+    AmbiguitySet,
+    RadiusForm,
+    clopper_pearson,
+    intersection,
+    l1_ball,
+    l1_radius,
+)
 from persuasion.errors import PersuasionError
 from persuasion.learners._epochs import EpochLearner
 from persuasion.robust import solve_robust
+from persuasion.robust_solution import RobustSolution
 from persuasion.scheme import SignalingScheme
-from persuasion.view import PriorEstimate
+from persuasion.view import LearnerView, PriorEstimate
 
 __all__ = ["LEARNER", "Robust"]
 
 Confidence = Literal["l1", "box", "both"]
-RadiusForm = Literal["sum", "mcdiarmid", "product", "min"]
 
 
 @dataclass
@@ -68,6 +77,11 @@ class Robust(EpochLearner):
         if not self.radius_scale > 0:
             raise PersuasionError(f"`radius_scale` must be positive; got {self.radius_scale}")
 
+    def reset(self, view: LearnerView, rng: Generator) -> None:
+        """Start a run with no states seen and no earlier answer to start from."""
+        self._last: RobustSolution | None = None
+        super().reset(view, rng)
+
     def decide(self) -> tuple[SignalingScheme, PriorEstimate]:
         """Solve the robust program at the current counts."""
         total = 1 / self._view.horizon if self.delta is None else self.delta
@@ -80,8 +94,9 @@ class Robust(EpochLearner):
             share = delta / 2 if self.confidence == "both" else delta
             box = clopper_pearson(self._counts, share)
             ambiguity = box if self.confidence == "box" else intersection(ball, box)
-        solution = solve_robust(self._view.game_at(belief.center), ambiguity)
-        return solution.scheme, belief
+        game = self._view.game_at(belief.center)
+        self._last = solve_robust(game, ambiguity, start=self._last)
+        return self._last.scheme, belief
 
     def _estimate(self, delta: float) -> PriorEstimate:
         n_samples = int(self._counts.sum())
