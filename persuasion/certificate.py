@@ -173,6 +173,14 @@ def reduced_gains(
 ) -> FloatArray:
     """``gains[w, a] + sum_b y[a, b] (payoffs[w, a] - payoffs[w, b] - slack[w])``, a new array."""
     table = gains.copy()
+    if len(prices) > 16 * len(gains):  # many prices, few states
+        charged = prices > 0
+        a, b = rows[charged].T
+        difference = payoffs[:, a] - payoffs[:, b]
+        if slack is not None:
+            difference -= slack[:, None]
+        np.add.at(table.T, a, (difference * prices[charged]).T)
+        return table
     for (a, b), price in zip(rows.tolist(), prices.tolist(), strict=True):
         if price > 0:
             difference = payoffs[:, a] - payoffs[:, b]

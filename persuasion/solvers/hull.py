@@ -50,9 +50,8 @@ class Hull:
         total = float(problem.weights.sum())
         prior = float(problem.weights[1]) / total
         cells = _find_cells(problem.payoffs)
-        allowed = np.zeros(problem.n_actions, dtype=bool)
-        allowed[list(problem.recommendable())] = True
-        live = np.flatnonzero(allowed & (cells.low <= cells.high))
+        allowed = np.array(problem.recommendable(), dtype=np.intp)
+        live = allowed[cells.low[allowed] <= cells.high[allowed]]
         action = np.concatenate([live, live])
         at = np.concatenate([cells.low[live], cells.high[live]])
         gain = problem.gains[0, action] * (1 - at) + problem.gains[1, action] * at
@@ -66,11 +65,13 @@ class Hull:
         share = (prior - float(at[left])) / gap if gap > 0 else 0.0
         masses = np.zeros_like(problem.gains)
         for point, part in ((left, 1 - share), (right, share)):
-            masses[:, action[point]] += total * part * np.array([1 - at[point], at[point]])
+            where = float(at[point])
+            masses[0, action[point]] += total * part * (1 - where)
+            masses[1, action[point]] += total * part * where
         slope = float(gain[right] - gain[left]) / gap if gap > 0 else 0.0
         start = float(gain[left]) - slope * float(at[left])
         excess = problem.gains - np.array([[start], [start + slope]])
-        rows, prices = _prices(problem.payoffs, excess, cells, np.flatnonzero(allowed))
+        rows, prices = _prices(problem.payoffs, excess, cells, allowed)
         return Candidate(
             masses=masses,
             price_rows=rows,
@@ -166,37 +167,31 @@ def _prices(
     payoffs: FloatArray, excess: FloatArray, cells: _Cells, actions: IntArray
 ) -> tuple[IntArray, FloatArray]:
     """Obedience prices that push ``excess[state, action]`` below zero in both states."""
-    above = actions[(excess[:, actions] > 0).any(axis=0)]
-    before, after = cells.before[above], cells.after[above]
-    f0, f1 = excess[0, above], excess[1, above]
-    d_before = np.where(before >= 0, payoffs[:, above] - payoffs[:, before], 0.0)
-    d_after = np.where(after >= 0, payoffs[:, above] - payoffs[:, after], 0.0)
-    has_cell = cells.low[above] <= cells.high[above]
+    above = actions[excess[:, actions].max(axis=0) > 0]
+    inside = cells.low[above] <= cells.high[above]
+    # a cell: the neighbour on the side where the action pays too much
+    own = above[inside]
+    left, right = own[excess[0, own] > 0], own[excess[1, own] > 0]
+    before, after = cells.before[left], cells.after[right]
+    lead_before = payoffs[0, before] - payoffs[0, left]
+    lead_after = payoffs[1, after] - payoffs[1, right]
+    # no cell: a mixture of the neighbours is better for the Receiver in both states
+    own = above[~inside]
+    low, high = cells.before[own], cells.after[own]
+    lead_low = payoffs[:, low] - payoffs[:, own]
+    lead_high = payoffs[:, high] - payoffs[:, own]
+    fall, rise = lead_low[0] - lead_low[1], lead_high[1] - lead_high[0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        # a cell: the neighbour on the side where the action pays too much
-        y_before = np.where(f0 > 0, f0 / -d_before[0], 0.0)
-        y_after = np.where(f1 > 0, f1 / -d_after[1], 0.0)
-        # no cell: the mixture of neighbours that dominates by the same amount in both states
-        rise_before = d_before[1] - d_before[0]  # > 0: the neighbour is flatter
-        rise_after = d_after[1] - d_after[0]  # < 0
-        weight = rise_before / (rise_before - rise_after)  # on `after`
-        deficit = -((1 - weight) * d_before[0] + weight * d_after[0])
-        need = np.maximum(f0, f1) / deficit
-        at_start, at_end = before < 0, after < 0
-        only_after = np.maximum(f0 / -d_after[0], f1 / -d_after[1])
-        only_before = np.maximum(f0 / -d_before[0], f1 / -d_before[1])
-        y_before = np.where(
-            has_cell,
-            y_before,
-            np.where(at_end, only_before, np.where(at_start, 0, (1 - weight) * need)),
-        )
-        y_after = np.where(
-            has_cell, y_after, np.where(at_start, only_after, np.where(at_end, 0, weight * need))
-        )
-    rows = np.concatenate([np.stack([above, before], 1), np.stack([above, after], 1)])
-    prices = np.concatenate([y_before, y_after])
-    kept = (rows[:, 1] >= 0) & np.isfinite(prices) & (prices > 0)
-    return rows[kept], prices[kept]
+        price_before = excess[0, left] / lead_before
+        price_after = excess[1, right] / lead_after
+        share = np.where(low < 0, 1.0, np.where(high < 0, 0.0, fall / (fall + rise)))
+        lead = lead_low + share * (lead_high - lead_low)
+        need = (excess[:, own] / lead).max(axis=0)
+    first = np.concatenate([left, right, own, own])
+    second = np.concatenate([before, after, low, high])
+    prices = np.concatenate([price_before, price_after, (1 - share) * need, share * need])
+    kept = (prices > 0) & (second >= 0) & (prices < np.inf)
+    return np.stack([first[kept], second[kept]], axis=1), prices[kept]
 
 
 def _vertex(

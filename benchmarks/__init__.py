@@ -1,0 +1,1 @@
+"""Side-by-side timings of the package; run by ``python -m benchmarks``."""
