@@ -74,7 +74,7 @@ def read_numbers(values: Any, name: str, ndim: int, error: type[Exception]) -> N
         except ValueError as cause:
             raise error(f"`{name}` is ragged: every row must have the same length") from cause
     if array.ndim != ndim:
-        axes = {1: "a vector (n_states,)", 2: "a matrix (n_states, n_actions)"}.get(ndim, str(ndim))
+        axes = {1: "a vector", 2: "a matrix, one row per state"}.get(ndim, f"of {ndim} axes")
         raise error(f"`{name}` must be {axes}; got shape {array.shape}")
     kind = array.dtype.kind
     exact: tuple[Fraction, ...] | None = None

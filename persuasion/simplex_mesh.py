@@ -34,7 +34,7 @@ class SimplexMesh:
     lipschitz : float, optional
         Lipschitz constant of `function` in the L1 norm.
     curvature : float or callable, optional
-        See `persuasion.concave_closure.concave_closure`.
+        See `persuasion.concave_closure`.
 
     Attributes
     ----------

@@ -17,7 +17,8 @@ from persuasion.errors import InfeasibleError, NotSolvedError, PersuasionError, 
 from persuasion.game import PersuasionGame
 from persuasion.polish import polish
 from persuasion.problem import Candidate, Problem, Solver, SplitCandidate
-from persuasion.receivers import Bayesian, Receiver
+from persuasion.rationals import frozen
+from persuasion.receivers import Bayesian, Receiver, is_best_responder
 from persuasion.results import OPTIMAL, TIME_LIMIT, WITHIN_BOUND, Solution
 from persuasion.scheme import SignalingScheme
 from persuasion.values import sender_value
@@ -37,7 +38,7 @@ def solve(
     *,
     method: str | Solver = "auto",
     receiver: Receiver | None = None,
-    margin: float | Fraction = 0,
+    margin: float | Fraction | str = 0,
     max_signals: int | None = None,
     exact: bool = False,
     time_limit: float | None = None,
@@ -55,7 +56,7 @@ def solve(
     receiver : Receiver, optional
         Default `Bayesian()`. `Biased` is solved exactly; `Quantal` on 2 to 4 states within an
         error bound.
-    margin : float or Fraction, >= 0
+    margin : float, Fraction or string such as "1/10", >= 0
         Obedience with slack, in Receiver's utils: a recommendation must beat every other action
         by `margin` in conditional expectation.
     max_signals : int, optional
@@ -101,6 +102,7 @@ def solve(
     """
     started = perf_counter()
     receiver = _BAYESIAN if receiver is None else receiver
+    margin = _number(margin, "margin")
     _check_options(game, receiver, margin, max_signals, time_limit, tolerance)
     problem = Problem.of(game, receiver, margin=margin, time_limit=time_limit)
     options: dict[str, Any] = {}
@@ -108,19 +110,20 @@ def solve(
         options["margin"] = margin
     if max_signals is not None:
         options["max_signals"] = max_signals
-        if max_signals < min(problem.n_states, problem.n_actions):
-            from persuasion.signal_limit import solve_with_few_signals
 
-            return solve_with_few_signals(
-                problem,
-                max_signals,
-                lambda part: _first_certified(
-                    part, _methods(part, method, exact), tolerance, started, options, exact
-                ),
-            )
-    return _first_certified(
-        problem, _methods(problem, method, exact), tolerance, started, options, exact
-    )
+    def solve_part(part: Problem) -> Solution:
+        methods = _methods(part, method, exact)
+        return _first_certified(part, methods, tolerance, started, options, exact)
+
+    enough = min(problem.n_states, problem.n_actions)
+    if max_signals is None or max_signals >= enough:
+        solution = solve_part(problem)
+        # a vertex has no more signals than that, but not every method returns one
+        if max_signals is None or solution.scheme.n_signals <= max_signals:
+            return solution
+    from persuasion.signal_limit import solve_with_few_signals
+
+    return solve_with_few_signals(problem, max_signals, solve_part)
 
 
 def _methods(problem: Problem, method: str | Solver, exact: bool) -> Iterator[tuple[Solver, bool]]:
@@ -173,8 +176,16 @@ def _first_certified(
             continue
         try:
             candidate = solver.solve(problem)
-        except InfeasibleError:
-            raise
+        except InfeasibleError as failure:
+            if solver.name == "exact":
+                raise
+            overruled = _scheme_after_all(problem)
+            if overruled is None:
+                raise
+            attempts.append((solver.name, f"{failure}; but exact arithmetic finds a scheme"))
+            if final:
+                continue
+            solver, candidate = solvers.load("exact"), overruled
         except (NotSolvedError, ImportError, np.linalg.LinAlgError) as failure:
             attempts.append((solver.name, str(failure)))
             continue
@@ -205,9 +216,23 @@ def _first_certified(
     tried = "; ".join(f"{name}: {why}" for name, why in attempts)
     raise NotSolvedError(
         f"no answer passed the certificate at tolerance {tolerance:g} ({tried}). "
-        "Try exact=True, or a larger `tolerance` if the game's numbers are themselves uncertain",
+        "Try method='auto' or exact=True, or a larger `tolerance` if the game's numbers are "
+        "themselves uncertain",
         tuple(attempts),
     )
+
+
+def _scheme_after_all(problem: Problem) -> Candidate | None:
+    """Exact answer where floats found none: a tie may make a scheme possible, but just so."""
+    exact = solvers.load("exact")
+    if problem.n_states * problem.n_actions > _EXACT_FALLBACK_CELLS or exact.supports(problem):
+        return None
+    try:
+        candidate = exact.solve(problem)
+    except (InfeasibleError, NotSolvedError, ImportError):
+        return None
+    assert isinstance(candidate, Candidate)
+    return candidate
 
 
 def _solution(
@@ -223,9 +248,9 @@ def _solution(
         upper_bound=certified.upper_bound,
         residuals=certified.residuals,
         recommendations=tuple(certified.used.tolist()),
-        _masses=certified.masses,
-        _prices=certified.prices,
-        _price_rows=(candidate.price_rows, candidate.prices),
+        masses=certified.masses,
+        support_prices=certified.prices,
+        price_rows=(candidate.price_rows, candidate.prices),
         problem=problem,
         candidate=candidate,
         **found,
@@ -255,7 +280,11 @@ def _exact_solution(
     if not optimal and candidate.finished:
         raise NotSolvedError(f"method {solver.name!r} returned a suboptimal answer: {exact}")
     used = tuple(sorted({a for (_, a), mass in masses.items() if mass > 0}))
-    certified = certify(problem, candidate)
+    floats = [[float(masses.get((w, a), 0)) for a in used] for w in range(problem.n_states)]
+    # as they are: what `certify` takes for rounding noise may be what makes a signal obeyed
+    certified = replace(
+        certify(problem, candidate), masses=frozen(np.array(floats)), used=np.array(used)
+    )
     solution = _solution(
         problem,
         candidate,
@@ -294,8 +323,7 @@ def _in_fractions(solution: Solution, exact: ExactCertificate, used: tuple[int, 
         value=exact.value,
         upper_bound=exact.upper_bound,
         residuals=Residuals(0.0, 0.0, float(exact.upper_bound - exact.value)),
-        recommendations=used,
-        _scheme=scheme,
+        given_scheme=scheme,
     )
 
 
@@ -305,7 +333,7 @@ def _in_floats(solution: Solution) -> Solution:
         solution,
         value=float(solution.value),
         upper_bound=float(solution.upper_bound),
-        _scheme=None,
+        given_scheme=None,
     )
 
 
@@ -349,10 +377,24 @@ def _split_solution(
         seconds=perf_counter() - started,
         attempts=tuple(attempts),
         options=options,
-        _scheme=scheme,
+        given_scheme=scheme,
         problem=problem,
         candidate=candidate,
     )
+
+
+def _number(value: Any, name: str) -> float | Fraction:
+    """Read a number that may be a rational string."""
+    if isinstance(value, (str, Fraction)):
+        try:
+            return Fraction(value)
+        except (ValueError, ZeroDivisionError) as cause:
+            raise PersuasionError(
+                f'`{name}` must be a number or a string such as "1/10"; got {value!r}'
+            ) from cause
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        raise PersuasionError(f"`{name}` must be a number; got {value!r}")
+    return float(value)
 
 
 def _check_options(
@@ -377,6 +419,11 @@ def _check_options(
             f"an optimum need not exist under ties={receiver.ties!r}; "  # type: ignore[attr-defined]
             "use persuasion.supremum_adversarial(game) for the supremum against adversarial ties, "
             "or sender_value(game, scheme, receiver) to evaluate a given scheme"
+        )
+    if not is_best_responder(receiver) and (margin != 0 or max_signals is not None):
+        raise UnsupportedError(
+            f"`margin` and `max_signals` are about recommendations, and {receiver!r} does not "
+            "follow any: leave them out, or solve against Bayesian() or Biased(alpha)"
         )
     if margin != 0 and not (margin >= 0 and math.isfinite(margin)):
         raise PersuasionError(f"`margin` must be a finite number >= 0; got {margin}")

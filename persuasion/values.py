@@ -64,6 +64,9 @@ def receiver_value(
 def _response(
     game: PersuasionGame, scheme: SignalingScheme, receiver: Receiver | None
 ) -> FloatArray:
+    if not isinstance(scheme, SignalingScheme):
+        hint = "; pass solution.scheme" if hasattr(scheme, "scheme") else ""
+        raise SchemeError(f"`scheme` must be a SignalingScheme; got {type(scheme).__name__}{hint}")
     if scheme.n_states != game.n_states:
         raise SchemeError(
             f"the scheme has {scheme.n_states} states but the game has {game.n_states}"

@@ -48,10 +48,11 @@ class LearnerView:
     def __init__(
         self, game: PersuasionGame, horizon: int, knows: Collection[str], type_set: Any = None
     ) -> None:
-        unknown = set(knows) - KNOWABLE
+        unknown = {knows} if isinstance(knows, str) else set(knows) - KNOWABLE
         if unknown:
             raise PersuasionError(
-                f"`knows` may hold {', '.join(sorted(KNOWABLE))}; got {sorted(unknown)}"
+                f"`knows` must be a set that may hold {', '.join(sorted(KNOWABLE))}; "
+                f"got {', '.join(map(repr, sorted(unknown)))}"
             )
         if "type_set" in knows and type_set is None:
             raise PersuasionError(

@@ -7,6 +7,7 @@ round of its own choosing, and is then told what happened meanwhile (`Feedback`)
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from functools import cache
 from typing import Any, Protocol
@@ -69,5 +70,6 @@ def load(name: str, **parameters: Any) -> Learner:
     try:
         learner: Learner = build(**parameters)
     except TypeError as cause:
-        raise PersuasionError(f"learner {name!r}: {cause}") from cause
+        legal = ", ".join(inspect.signature(build).parameters) or "none"
+        raise PersuasionError(f"learner {name!r}: {cause}; legal parameters: {legal}") from cause
     return learner

@@ -1,4 +1,4 @@
-"""The Sender who knows the prior: zero regret, the yardstick."""
+"""The Sender who knows the game's prior: the yardstick."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ __all__ = ["LEARNER", "Oracle"]
 
 @dataclass
 class Oracle(Fixed):
-    """Play the optimum at the true prior in every round."""
+    """Play the optimum at the game's prior in every round.
+
+    Regret is zero where states are drawn from that prior, as they are by default.
+    """
 
     plays: Any = field(default=None, init=False, repr=False)
     name: ClassVar[str] = "oracle"

@@ -47,6 +47,10 @@ class Biased:
     ties: Ties = "sender"
 
     def __post_init__(self) -> None:
+        if isinstance(self.alpha, str):
+            raise PersuasionError(
+                f"`alpha` must be a number; got {self.alpha!r}. For an exact value pass a Fraction"
+            )
         if not 0 <= self.alpha <= 1:
             raise PersuasionError(f"`alpha` must be between 0 and 1; got {self.alpha}")
         Bayesian(self.ties)
@@ -60,5 +64,5 @@ class Biased:
         weight = Fraction(self.alpha)
         table = np.array(game.exact.receiver_utility, dtype=object)
         at_prior = np.array(game.exact.receiver_prior, dtype=object) @ table
-        parts = {**game._parts(), "receiver_utility": (1 - weight) * table + weight * at_prior}
+        parts = {**game.parts(), "receiver_utility": (1 - weight) * table + weight * at_prior}
         return PersuasionGame(**parts)

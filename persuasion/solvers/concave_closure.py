@@ -22,7 +22,6 @@ from persuasion.concave_closure import (
 )
 from persuasion.game import PersuasionGame
 from persuasion.problem import Problem, SplitCandidate
-from persuasion.rationals import FloatArray
 from persuasion.values import first_best
 
 __all__ = ["SOLVER", "ConcaveClosureSolver"]
@@ -92,7 +91,7 @@ class ConcaveClosureSolver:
         if not (hasattr(problem.receiver, "lipschitz") or hasattr(problem.receiver, "curvature")):
             return (
                 f"{type(problem.receiver).__name__} has no method lipschitz(game), so the error "
-                "would be unknown; add one, or call persuasion.concave_closure.concave_closure"
+                "would be unknown; add one, or call persuasion.concave_closure"
             )
         return None
 
@@ -125,38 +124,23 @@ class ConcaveClosureSolver:
 
 
 def _exact(problem: Problem) -> SplitCandidate:
-    """Optimise over vertices of cells, in the beliefs of the Sender.
+    """Optimise over vertices of cells, in the beliefs of the Receiver.
 
     ``weights``, ``gains`` and ``payoffs`` of a problem are a game with a common prior, also where
-    the priors differ; its beliefs are translated back at the end.
+    the priors differ.
     """
-    total = float(problem.weights.sum())
-    prior = problem.weights / total
+    prior = problem.weights / problem.weights.sum()
     common = PersuasionGame(prior, problem.gains, problem.payoffs)
     vertices, actions = cell_vertices(problem.payoffs)
     points = np.concatenate([np.eye(len(prior)), prior[None], vertices])
     closure = closure_on_points(points, indirect_utility(common, points), prior)
     # a tie that rounding hides at a vertex would hide value: count it in the bound
     hidden = (vertices * problem.gains[:, actions].T).sum(axis=1) - vertices @ closure.prices
-    weights, posteriors = _receiver_beliefs(problem, closure.weights, closure.posteriors)
     return SplitCandidate(
-        weights=weights,
-        posteriors=posteriors,
-        upper_bound=total * (closure.upper_bound + max(float(hidden.max()), 0.0)),
+        weights=closure.weights,
+        posteriors=closure.posteriors,
+        upper_bound=closure.upper_bound + max(float(hidden.max()), 0.0),
     )
-
-
-def _receiver_beliefs(
-    problem: Problem, weights: FloatArray, posteriors: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Translate a split in the Sender's beliefs into the split that the Receiver sees."""
-    if problem.game.has_common_prior:
-        return weights, posteriors
-    own = problem.game.receiver_prior
-    own = own if problem.support is None else own[problem.support]
-    joint = weights[:, None] * posteriors * (own * problem.weights.sum() / problem.weights)
-    mass = joint.sum(axis=1)
-    return mass, joint / mass[:, None]
 
 
 SOLVER = ConcaveClosureSolver()

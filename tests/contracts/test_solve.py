@@ -126,6 +126,15 @@ def test_margin_is_kept_and_costs():
     assert solution.value < solve(GRADING).value
 
 
+def test_margin_as_a_string_is_exact():
+    assert solve(GRADING, margin="1/20", exact=True).options == {"margin": Fraction(1, 20)}
+
+
+def test_a_solution_is_not_a_scheme():
+    with pytest.raises(PersuasionError, match=r"pass solution\.scheme"):
+        sender_value(PROSECUTOR, solve(PROSECUTOR))
+
+
 def test_margin_agrees_between_floats_and_fractions():
     exact = solve(GRADING, margin=Fraction(1, 20), exact=True)
     assert solve(GRADING, margin=0.05).value == pytest.approx(float(exact.value), abs=1e-9)
@@ -202,6 +211,10 @@ def test_a_time_limit_leaves_a_scheme_and_a_bound():
         ({"method": "lp", "exact": True}, UnsupportedError, "exact"),
         ({"margin": -1}, PersuasionError, "margin"),
         ({"margin": float("nan")}, PersuasionError, "margin"),
+        ({"margin": "a tenth"}, PersuasionError, "1/10"),
+        ({"margin": None}, PersuasionError, "margin"),
+        ({"margin": 0.1, "receiver": Quantal(1.0)}, UnsupportedError, "recommendations"),
+        ({"max_signals": 2, "receiver": Quantal(1.0)}, UnsupportedError, "recommendations"),
         ({"max_signals": 0}, PersuasionError, "max_signals"),
         ({"max_signals": 1.5}, PersuasionError, "max_signals"),
         ({"time_limit": 0}, PersuasionError, "time_limit"),
