@@ -103,7 +103,7 @@ def persuasion(
 ) -> None:
     """Finite Bayesian persuasion: solve games, check signaling schemes, look up known answers.
 
-    Exit codes: 0 done; 1 the scheme checked is not obedient; 2 bad input; 3 not solved to
+    Exit codes: 0 done; 1 what was checked did not hold up; 2 bad input; 3 not solved to
     tolerance or in time; 130 interrupted.
     """
 

@@ -81,6 +81,7 @@ def run(out: Path | str, quiet: bool = False) -> DemoResult:
         When a producer of another package fails; after the report of all others is written.
     """
     began = perf_counter()
+    Path(out).mkdir(parents=True, exist_ok=True)  # fails now, not after the work
     sections: list[Section] = []
     failures: list[str] = []
     with _progress(quiet) as progress:

@@ -12,7 +12,6 @@ complete file in place or leaves everything as it was.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +28,7 @@ from persuasion.formats import (
 )
 from persuasion.game import PersuasionGame
 from persuasion.scheme import SignalingScheme
+from persuasion.whole_file import write_whole
 
 __all__ = ["convert", "read_game", "read_scheme", "write_game", "write_scheme"]
 
@@ -219,7 +219,6 @@ def _store(fields: Fields, path: Path, overwrite: bool, error: Fault) -> None:
         content = render(fields)
     except ValueError as cause:
         raise error(f"{path}: {cause}") from cause
-    draft = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         if path.is_dir():
             raise error(f"{path}: cannot be written: it is a folder")
@@ -227,12 +226,6 @@ def _store(fields: Fields, path: Path, overwrite: bool, error: Fault) -> None:
             raise error(f"{path}: exists already; pass overwrite=True to replace it")
         if not path.parent.is_dir():
             raise error(f"{path}: cannot be written: there is no folder {path.parent}")
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_whole(path, content)
     except OSError as cause:
         raise error(f"{path}: cannot be written: {cause}") from cause
-    finally:
-        draft.unlink(missing_ok=True)

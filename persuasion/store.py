@@ -7,9 +7,9 @@ file per finished run, named by a hash of everything that determines it.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from functools import cache
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from persuasion.errors import PersuasionError
+from persuasion.whole_file import write_whole
 
 __all__ = ["Store", "code_versions", "key_of"]
 
@@ -95,7 +96,7 @@ class Store:
                 f"{self.folder} is not empty and not a store; name a new or empty folder"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write_atomically(label, json.dumps(current, indent=1).encode())
+        write_whole(label, json.dumps(current, indent=1).encode())
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return the arrays kept under `key`, or None; a damaged file counts as absent."""
@@ -111,24 +112,9 @@ class Store:
 
     def put(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Keep `arrays` under `key`: all of it or, when killed, nothing."""
-        import io
-
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        _write_atomically(self.folder / f"{key}.npz", buffer.getvalue())
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_whole(self.folder / f"{key}.npz", buffer.getvalue())
 
 
 def _difference(found: Any, current: dict[str, Any]) -> str:

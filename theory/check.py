@@ -122,13 +122,9 @@ def check(
     if isinstance(theorem, LowerBound):
         return _check_pair(theorem, case, trajectories)
     for trajectory in trajectories:
-        failing = [a for a in theorem.assumptions(trajectory.game) if not a.holds]
-        if failing:
-            return case.not_applicable(
-                f"on {trajectory.game!r} the assumption {failing[0].name!r} fails: "
-                f"{failing[0].statement}",
-                theorem.assumptions(trajectory.game),
-            )
+        unmet = case.unmet(trajectory.game)
+        if unmet is not None:
+            return unmet
     if isinstance(theorem, PathwiseTheorem):
         return judge_pathwise(theorem, case, trajectories)
     if isinstance(theorem, EventTheorem):

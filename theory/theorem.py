@@ -132,6 +132,10 @@ class Theorem(ABC):
         How data are held against it, see `check`.
     n_games : int
         How many games one statement speaks about; 2 for bounds on the worse of a pair of priors.
+    learner : str
+        Name of the learner that it is about, or is tried with when nobody names one.
+    two_actions : bool
+        Whether it speaks only about games with two actions.
     negative_control : NegativeControl
     """
 
@@ -145,6 +149,8 @@ class Theorem(ABC):
     direction: ClassVar[Direction] = "upper"
     kind: ClassVar[Kind]
     n_games: ClassVar[int] = 1
+    learner: ClassVar[str] = "robust"
+    two_actions: ClassVar[bool] = False
     negative_control: ClassVar[NegativeControl]
 
     @abstractmethod
@@ -208,6 +214,22 @@ class RegretBound(Theorem):
     def failure_probability(self, trajectory: Trajectory) -> float:
         """Probability with which a run may break the bound; 0 for bounds on expectations."""
         return 0.0
+
+    def reach(
+        self,
+        game: Games,
+        rounds: ArrayLike,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        horizon: int | None = None,
+    ) -> tuple[FloatArray, float] | None:
+        """Level that a run's regret hardly exceeds at each round, and a bound on the mean excess.
+
+        Confidence limits for a mean depend on how large a single run can be. T * OPT always holds
+        but makes them useless beside bounds of order log T; where a proof says more about single
+        runs, it is used for the upper limit. None: T * OPT.
+        """
+        return None
 
 
 class EventTheorem(Theorem):

@@ -24,6 +24,7 @@ from persuasion.commands.options import (
 )
 from persuasion.commands.output import bare, note, number, print_json, print_table, say, show
 from persuasion.commands.progress import progress_bar
+from persuasion.commands.targets import check_picture, save_picture
 from persuasion.errors import PersuasionError
 
 if TYPE_CHECKING:
@@ -135,13 +136,7 @@ def _check_targets(out: Path | None, plot: Path | None) -> None:
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     if plot is not None:
-        from matplotlib.backend_bases import FigureCanvasBase
-
-        legal = sorted(FigureCanvasBase.get_supported_filetypes())
-        if plot.suffix.removeprefix(".").lower() not in legal:
-            raise PersuasionError(f"--plot: {plot} must end in one of .{', .'.join(legal)}")
-        if not plot.parent.is_dir():
-            raise PersuasionError(f"{plot}: there is no folder {plot.parent}")
+        check_picture(plot)
 
 
 def _show(result: Trajectory) -> None:
@@ -172,7 +167,7 @@ def _decades(result: Trajectory) -> list[int]:
 
 
 def _row(result: Trajectory, i: int) -> list[str]:
-    regret, optimum = result.regret[:, i] + 0.0, float(result.optimum[i])
+    regret, optimum = result.regret[:, i] + 0.0, float(result.mean_optimum[i])
     cells = [
         str(result.checkpoints[i]),
         *(number(float(x)) for x in (regret.mean(), regret.min(), regret.max())),
@@ -187,17 +182,16 @@ def _write(result: Trajectory, out: Path | None, plot: Path | None, quiet: bool)
     written: list[Any] = []
     if out is not None:
         from persuasion.formats import render_json
+        from persuasion.whole_file import write_whole
 
-        (out / "trajectory.json").write_bytes(render_json(result.to_dict()))
+        write_whole(out / "trajectory.json", render_json(result.to_dict()))
         rows = ["run,round,regret", *_csv(result)]
-        (out / "regret.csv").write_text("\n".join(rows) + "\n")
+        write_whole(out / "regret.csv", ("\n".join(rows) + "\n").encode())
         written += [out / "trajectory.json", out / "regret.csv"]
     if plot is not None:
         from persuasion.plot import plot_regret
 
-        figure = plot_regret(result).get_figure(root=True)
-        assert figure is not None
-        figure.savefig(plot, dpi=200)
+        save_picture(plot_regret(result), plot)
         written.append(plot)
     if not quiet:
         for path in written:

@@ -20,9 +20,11 @@ from persuasion.commands.options import (
     examples,
 )
 from persuasion.commands.output import bare, note, number, print_json, print_table, printable, say
-from persuasion.errors import PersuasionError
+from persuasion.commands.targets import check_new_file, check_picture, save_picture
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from persuasion.results import Solution
 
 __all__ = ["register"]
@@ -90,7 +92,10 @@ def solve(
     import persuasion
 
     chosen = find_game(game, param, seed)
-    _check_targets(write, force, plot)
+    if write is not None:
+        check_new_file(write, force)
+    if plot is not None:
+        check_picture(plot)
     solution = persuasion.solve(
         chosen,
         method=method,
@@ -111,24 +116,13 @@ def solve(
 
         write_scheme(solution.scheme, write, overwrite=force)
     if plot is not None:
-        _draw(solution, plot)
+        save_picture(_drawn(solution), plot)
     for path in (write, plot):
         if path is not None and not quiet:
             note(f"wrote {path}")
     if solution.status == persuasion.results.TIME_LIMIT:
         note(f"time limit reached: the optimum lies between {_bounds(solution)}")
         raise typer.Exit(ExitCode.NOT_SOLVED)
-
-
-def _check_targets(write: Path | None, force: bool, plot: Path | None) -> None:
-    """Fail before the work is done, not after."""
-    for path in (write, plot):
-        if path is not None and not path.parent.is_dir():
-            raise PersuasionError(f"{path}: there is no folder {path.parent}")
-    if write is not None and write.exists() and not force:
-        raise PersuasionError(f"{write}: exists already; pass --force to replace it")
-    if plot is not None and not plot.suffix:
-        raise PersuasionError(f"--plot: {plot} needs an ending such as .png, .svg or .pdf")
 
 
 def _bounds(solution: Solution) -> str:
@@ -158,21 +152,12 @@ def _cell(x: float | str) -> str:
     return x if isinstance(x, str) else number(x)
 
 
-def _draw(solution: Solution, path: Path) -> None:
-    from matplotlib.figure import Figure
-
+def _drawn(solution: Solution) -> Axes:
     from persuasion import plot
 
     game = solution.game
     if game.has_common_prior and game.n_states == 2:
-        axes = plot.plot_concavification(game, solution=solution)
-    elif game.has_common_prior and game.n_states == 3:
-        axes = plot.plot_simplex(game, solution=solution)
-    else:
-        axes = plot.plot_scheme(solution)
-    figure = axes.figure
-    assert isinstance(figure, Figure)
-    try:
-        figure.savefig(path)
-    except ValueError as cause:  # matplotlib lists the endings it can write
-        raise PersuasionError(f"--plot: {cause}") from cause
+        return plot.plot_concavification(game, solution=solution)
+    if game.has_common_prior and game.n_states == 3:
+        return plot.plot_simplex(game, solution=solution)
+    return plot.plot_scheme(solution)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from persuasion.plot.concavification import plot_concavification
 from persuasion.plot.heatmap import plot_scheme
+from persuasion.plot.regret import plot_regret
 from persuasion.plot.simplex import plot_simplex
 from persuasion.plot.value import plot_value_over_priors
 
 __all__ = [
     "plot_concavification",
+    "plot_regret",
     "plot_scheme",
     "plot_simplex",
     "plot_value_over_priors",

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import persuasion
-from persuasion import PersuasionGame, SignalingScheme, cli, solvers, zoo
+from persuasion import PersuasionGame, SignalingScheme, cli, demo, solvers, zoo
 from persuasion.commands import output
 from persuasion.commands.check import report_on
 from persuasion.errors import NotSolvedError
@@ -21,12 +21,15 @@ from persuasion.io import read_game, read_scheme, write_game, write_scheme
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("solve", "zoo", "methods", "check", "convert", "simulate", "learners", "demo")
+PLUGINS = ("verify", "theorems")
+"""Commands of the package `theory`, on the same page of the documentation."""
 ANSI = "\x1b["
 
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "producers", lambda: iter(()))  # other packages test their own
 
 
 def run(line: str, stdin: str | None = None) -> Result:
@@ -99,7 +102,7 @@ def shows(expected: str, got: str) -> bool:
 
 def test_page_shows_what_the_commands_print() -> None:
     steps = console_blocks((ROOT / "docs/cli.md").read_text())
-    assert {shlex.split(line)[1] for line, _ in steps} == set(COMMANDS) - {"demo"}
+    assert {shlex.split(line)[1] for line, _ in steps} == set(COMMANDS) - {"demo"} | set(PLUGINS)
     for line, expected in steps:
         result = run(line)
         assert shows(expected, result.output), f"{line}\n{result.output}"
@@ -235,6 +238,9 @@ def test_not_solved_exits_with_3(monkeypatch: pytest.MonkeyPatch) -> None:
         ("solve prosecutor --time-limit 0", ["time_limit", "positive"]),
         ("solve prosecutor --plot nowhere/x.png", ["nowhere"]),
         ("solve prosecutor --plot picture", [".png"]),
+        ("solve prosecutor --plot picture.doc", ["--plot", ".png"]),
+        ("solve prosecutor --write scheme.txt", ["legal endings are .json and .npz"]),
+        ("solve prosecutor --write .", ["legal endings are .json and .npz"]),
         ("solve prosecutor --write nowhere/x.json", ["nowhere"]),
         ("solve", ["GAME"]),
         ("solve prosecutor --exacd", ["--exacd"]),

@@ -15,7 +15,16 @@ THEORY_CALLERS = ("llm_bridge/evaluate.py", "llm_bridge/cli.py")
 VERB_CALLERS = {
     "theory/cli.py": tuple(
         f"persuasion.{name}"
-        for name in ("simulate", "learners", "robust", "ambiguity", "store", "testing", "commands")
+        for name in (
+            "simulate",
+            "learners",
+            "robust",
+            "ambiguity",
+            "store",
+            "whole_file",
+            "testing",
+            "commands",
+        )
     )
 }
 

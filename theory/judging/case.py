@@ -66,6 +66,17 @@ class Case:
         """The theorem is silent."""
         return self.verdict(Outcome.NOT_APPLICABLE, reason, assumptions=assumptions)
 
+    def unmet(self, game: PersuasionGame) -> Verdict | None:
+        """Verdict on data from a game of which an assumption fails, None when all hold."""
+        assumptions = self.theorem.assumptions(game)
+        failing = [a for a in assumptions if not a.holds]
+        if not failing:
+            return None
+        return self.not_applicable(
+            f"on {game!r} the assumption {failing[0].name!r} fails: {failing[0].statement}",
+            assumptions,
+        )
+
     def selection(self, trajectory: Trajectory) -> IntArray:
         """Positions of the checkpoints to judge."""
         if self.rounds is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from persuasion.trajectory import Trajectory
-from theory.confidence import MEAN_METHOD, mean_limits
+from theory.confidence import MEAN_METHOD, Limits, mean_limits
 from theory.judging.case import Case, RegretData, curve_of, name_of, share, vacuous
 from theory.theorem import RegretBound
 from theory.verdict import Outcome, Verdict, Where
@@ -28,7 +28,7 @@ def judge_expectation(
     worst = (False, -math.inf, 0, 0)  # refuted there, ratio to the bound, trajectory, checkpoint
     unclear = False
     for i, d in enumerate(data):
-        limits = mean_limits(d.regret, d.trivial, case.alpha / family)
+        limits = _limits(theorem, d, case.alpha / family)
         curves.append(curve_of(d, limits.mean, limits.lower, limits.upper))
         above = d.telling & (limits.lower > d.bound)
         unclear |= bool((d.telling & (limits.upper > d.bound)).any())
@@ -67,3 +67,16 @@ def judge_expectation(
         n_comparisons=family,
         curves=tuple(curves),
     )
+
+
+def _limits(theorem: RegretBound, d: RegretData, alpha: float) -> Limits:
+    """Limits for mean regret, the upper one from regret cut off where it hardly reaches."""
+    t = d.trajectory
+    limits = mean_limits(d.regret, d.trivial, alpha)
+    found = theorem.reach(t.game, d.rounds, t.parameters, horizon=t.horizon)
+    if found is None:
+        return limits
+    level, excess = found
+    width = np.minimum(level, d.trivial)
+    cut = mean_limits(np.minimum(d.regret, width), width, alpha)
+    return Limits(limits.mean, limits.lower, np.minimum(cut.upper + excess, d.trivial))

@@ -1,0 +1,274 @@
+"""Experiments: which games are played for a theorem, by whom, and what came of it.
+
+Nothing here plays: whoever carries out an experiment hands in a `Laboratory`, and the theory sees
+only what it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from os.path import commonprefix
+from typing import Any, Protocol
+
+from persuasion import zoo
+from persuasion.errors import NotSolvedError, PersuasionError
+from persuasion.game import PersuasionGame
+from persuasion.trajectory import Trajectory
+from theory.check import check
+from theory.family import HORIZONS, RADII, default_games, informative_horizon
+from theory.judging import case as judging
+from theory.theorem import LowerBound, NegativeControl, RobustValue, StaticTheorem, Theorem, pair
+from theory.verdict import Outcome, Verdict
+
+__all__ = [
+    "DEFAULT_RUNS",
+    "Case",
+    "Finding",
+    "Laboratory",
+    "Setup",
+    "carry_out",
+    "control_of",
+    "plan",
+]
+
+DEFAULT_RUNS = 96
+"""Runs where their mean or the share of failures is judged."""
+_PATHWISE_RUNS = 4  # every epoch is judged on its own, with two linear programs each
+_QUICK_RUNS = 8
+_PAIR_HORIZON = 10**6
+_SETTINGS: tuple[Mapping[str, Any], ...] = ({}, {"confidence": "box"}, {"confidence": "both"})
+"""Settings of the robust learner; the first that a theorem covers is played."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One game played by one learner.
+
+    Attributes
+    ----------
+    game : PersuasionGame
+    learner : str
+    parameters : mapping
+    horizon, n_runs : int
+    """
+
+    game: PersuasionGame
+    learner: str
+    parameters: Mapping[str, Any]
+    horizon: int
+    n_runs: int
+
+
+class Laboratory(Protocol):
+    """Where games are played and robust programs solved."""
+
+    def play(self, setup: Setup) -> Trajectory:
+        """Return the runs of a setup; equal setups give equal runs."""
+        ...
+
+    def robust_value(self, game: PersuasionGame, radius: float) -> float:
+        """Value of the best scheme persuasive throughout the L1 ball around the game's prior."""
+        ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """A theorem and the game, or pair of games, on which it is tried.
+
+    Attributes
+    ----------
+    theorem : Theorem
+    games : tuple of PersuasionGame
+    horizon, n_runs : int
+        0 for static theorems.
+    learner : str or None
+        None: the theorem's own, with settings that the theorem covers.
+    parameters : mapping
+    control : NegativeControl, optional
+        Where the case is a negative control.
+    """
+
+    theorem: Theorem
+    games: tuple[PersuasionGame, ...]
+    horizon: int = 0
+    n_runs: int = 0
+    learner: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    control: NegativeControl | None = None
+
+    @property
+    def title(self) -> str:
+        """The game, or the pair of games, in words."""
+        names = [game.name or repr(game) for game in self.games]
+        shared = commonprefix(names).rpartition(" ")[0]  # noqa: RUF071 - characters are meant
+        return " and ".join([names[0], *(name[len(shared) :].lstrip() for name in names[1:])])
+
+    @property
+    def total_runs(self) -> int:
+        """Runs to be played."""
+        return self.n_runs * len(self.games)
+
+    @property
+    def statistical(self) -> bool:
+        """Whether the judgement may refute a true theorem, with small probability."""
+        return self.theorem.kind in ("expectation", "high_probability", "lower")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a case.
+
+    Attributes
+    ----------
+    case : Case
+    verdict : Verdict or None
+        None when the data could not be had; `failure` says why.
+    trajectories : tuple of Trajectory
+    failure : str
+    """
+
+    case: Case
+    verdict: Verdict | None
+    trajectories: tuple[Trajectory, ...] = ()
+    failure: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The outcome in a word."""
+        return "FAILED" if self.verdict is None else self.verdict.outcome.value
+
+    @property
+    def refutes(self) -> bool:
+        """Whether the data refute the theorem where it was meant to hold."""
+        return (
+            self.case.control is None
+            and self.verdict is not None
+            and self.verdict.outcome is Outcome.REFUTED
+        )
+
+    @property
+    def caught(self) -> bool:
+        """Whether a negative control came out as it must."""
+        return (
+            self.case.control is not None
+            and self.verdict is not None
+            and self.verdict.outcome is self.case.control.expected
+        )
+
+
+def plan(
+    theorems: Sequence[Theorem],
+    games: Sequence[PersuasionGame] | None = None,
+    *,
+    horizon: int | None = None,
+    n_runs: int | None = None,
+    quick: bool = False,
+) -> tuple[Case, ...]:
+    """Lay out the cases of some theorems.
+
+    Parameters
+    ----------
+    theorems : sequence of Theorem
+    games : sequence of PersuasionGame, optional
+        Default `theory.family.default_games` of each theorem. Lower bounds speak about a pair of
+        games of their own and are left out when games are named.
+    horizon : int, optional
+        Default, for each theorem and game: the shortest at which the bound is at most half of
+        T * OPT, see `theory.family.informative_horizon`.
+    n_runs : int, optional
+        Default `DEFAULT_RUNS`; fewer for pathwise theorems.
+    quick : bool
+        Fewer games and runs; bounds on means then stay inconclusive.
+    """
+    many = n_runs or (_QUICK_RUNS if quick else DEFAULT_RUNS)
+    few = n_runs or _PATHWISE_RUNS
+    cases = []
+    for theorem in theorems:
+        if isinstance(theorem, LowerBound):
+            if games is None:
+                rounds = horizon or _PAIR_HORIZON
+                cases.append(Case(theorem, pair(theorem.games(rounds)), rounds, many))
+            continue
+        for game in default_games(theorem, quick=quick) if games is None else games:
+            if isinstance(theorem, StaticTheorem):
+                cases.append(Case(theorem, (game,)))
+            else:
+                rounds = horizon or informative_horizon(theorem, game) or HORIZONS[0]
+                runs = few if theorem.kind == "pathwise" else many
+                cases.append(Case(theorem, (game,), rounds, runs))
+    return tuple(cases)
+
+
+def control_of(theorem: Theorem) -> Case:
+    """The theorem's negative control as a case."""
+    control = theorem.negative_control
+    if control.game is None and isinstance(theorem, LowerBound):
+        games: tuple[PersuasionGame, ...] = pair(theorem.games(control.horizon))
+    elif control.game is None:
+        raise PersuasionError(f"the negative control of {theorem.id} names no game")
+    else:
+        games = (zoo.load(control.game, **control.game_parameters),)
+    return Case(
+        theorem,
+        games,
+        control.horizon,
+        control.n_runs,
+        control.learner,
+        control.parameters,
+        control,
+    )
+
+
+def carry_out(case: Case, laboratory: Laboratory, alpha: float) -> Finding:
+    """Get the data of a case and hold them against its theorem.
+
+    Parameters
+    ----------
+    case : Case
+    laboratory : Laboratory
+    alpha : float
+        Probability of refuting a true theorem, for this case alone.
+    """
+    as_control = case.control is not None
+    try:
+        if isinstance(case.theorem, StaticTheorem):
+            values = list(_robust_values(case, laboratory))
+            return Finding(case, check(case.theorem, values, alpha=alpha, as_control=as_control))
+        if not as_control and case.theorem.n_games == 1:  # its learner may refuse such games
+            judged = judging.Case(case.theorem, alpha, as_control, 1.0, None)
+            for game in case.games:
+                unmet = judged.unmet(game)
+                if unmet is not None:
+                    return Finding(case, unmet)
+        played = tuple(laboratory.play(setup) for setup in _setups(case, laboratory))
+        verdict = check(case.theorem, played, alpha=alpha, as_control=as_control)
+        return Finding(case, verdict, played)
+    except NotSolvedError as cause:
+        return Finding(case, None, failure=str(cause))
+
+
+def _setups(case: Case, laboratory: Laboratory) -> tuple[Setup, ...]:
+    """One setup per game, with settings of the learner that the theorem covers."""
+    learner = case.learner or case.theorem.learner
+    settings: Sequence[Mapping[str, Any]] = (case.parameters,)
+    if case.learner is None and learner == "robust":
+        settings = _SETTINGS
+    offers = [
+        tuple(Setup(game, learner, parameters, case.horizon, case.n_runs) for game in case.games)
+        for parameters in settings
+    ]
+    if len(offers) > 1:
+        for offer in offers:
+            probe = laboratory.play(replace(offer[0], n_runs=1))
+            if case.theorem.covers(probe) is None:
+                return offer
+    return offers[0]
+
+
+def _robust_values(case: Case, laboratory: Laboratory) -> Iterator[RobustValue]:
+    factor = 1.0 if case.control is None else case.control.radius_factor
+    for game in case.games:
+        for radius in RADII:
+            value = laboratory.robust_value(game, min(factor * radius, 2.0))
+            yield RobustValue(game, radius, value)
