@@ -85,6 +85,11 @@ class EdgeSearch(QuestionLearner):
     _tree: tuple[Edge, ...] = field(init=False, repr=False, compare=False)
     _ratios: list[float] = field(init=False, repr=False, compare=False)
     _belief: PriorEstimate = field(init=False, repr=False, compare=False)
+    _reach: float = field(init=False, repr=False, compare=False)
+    _n_answers: int = field(init=False, repr=False, compare=False)
+    _answered: int = field(init=False, repr=False, compare=False)
+    _low: float = field(init=False, repr=False, compare=False)
+    _high: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not (self.radius_scale >= 0 and math.isfinite(self.radius_scale)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from persuasion.errors import PersuasionError, UnsupportedError
 from persuasion.learners._questions import QuestionLearner
@@ -71,10 +72,11 @@ class ThresholdSearch(QuestionLearner):
     name: ClassVar[str] = "threshold_search"
     _target: int = field(init=False, repr=False, compare=False)
     _good: FloatArray = field(init=False, repr=False, compare=False)
-    _bad: FloatArray = field(init=False, repr=False, compare=False)
+    _bad: NDArray[np.intp] = field(init=False, repr=False, compare=False)
     _low: float = field(init=False, repr=False, compare=False)
     _high: float = field(init=False, repr=False, compare=False)
     _step: float | None = field(init=False, repr=False, compare=False)
+    _tried: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.steps not in get_args(Steps):
@@ -82,7 +84,7 @@ class ThresholdSearch(QuestionLearner):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Largest threshold known to be obeyed, and smallest known (or the last) not to be."""
+        """Bounds of the best threshold: the lower one is obeyed, whatever the prior."""
         return self._low, self._high
 
     def begin(self) -> None:
@@ -132,7 +134,10 @@ class ThresholdSearch(QuestionLearner):
                     return above
                 if self._step == finest:  # a shorter step would be lost in rounding
                     return None
-            self._step = max((self._high - self._low) ** 2, finest)
+            length = self._high - self._low
+            if length <= finest:
+                return None
+            self._step = max(length**2, finest)
 
     def scheme_at(self, threshold: float) -> SignalingScheme:
         """Return the scheme with a threshold between 0 and the number of bad states."""
