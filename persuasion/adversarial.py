@@ -149,8 +149,8 @@ def supremum_adversarial(game: PersuasionGame, *, tolerance: float = 1e-9) -> Ad
     game : PersuasionGame
     tolerance : float
         Largest residual accepted, unit-free as in `solve`; also, an action counts only where at
-        some belief it beats each rival by more than `tolerance` times the largest payoff
-        difference between the two.
+        some belief its expected advantage over each rival is more than `tolerance` times the
+        expected absolute payoff difference between the two, as in `best_responses`.
 
     Returns
     -------

@@ -32,6 +32,7 @@ _EXACT_CELLS = 5000
 """Up to this many (state, action) pairs exact arithmetic helps out where floats fail."""
 _PRECISION = 1e-10
 """Tolerance of the linear programs, all of whose coefficients are at most one."""
+_RESCALINGS = 4
 
 
 @dataclass(slots=True)
@@ -95,8 +96,9 @@ class AdversarialProgram:
         ----------
         game : PersuasionGame
         tolerance : float
-            Advantage over every rival, against the largest payoff difference between the two, at
-            which an action counts.
+            An action counts if at some belief its expected advantage over every rival is more
+            than this part of the expected absolute payoff difference between the two, the tie rule
+            of `best_responses`.
         """
         problem = Problem.of(game, Bayesian())
         kept = slice(None) if problem.support is None else problem.support
@@ -303,23 +305,55 @@ def _duplicates(payoffs: FloatArray) -> list[list[int]]:
 
 
 def _has_interior(utility: FloatArray, action: int, rivals: list[int], tolerance: float) -> bool:
-    """Whether at some belief `action` beats every rival by more than `tolerance`, normalised."""
+    """Whether `action` is the one best response at some belief, by the rule of ties.
+
+    Advantages are discounted by what the tolerance takes for a tie; what is left must be positive
+    against every rival. Only signs matter, so rivals and states are rescaled for the linear
+    program, whose tolerances are absolute.
+    """
     if not rivals:
         return True
     table = utility[:, [action]] - utility[:, rivals]
-    table /= np.abs(table).max(axis=0)
-    if table.min(axis=1).max() > tolerance:
+    table -= tolerance * np.abs(table)
+    if (table > 0).all(axis=1).any():
         return True
-    m = len(table)
+    table = table[(table > 0).any(axis=1)]  # no other state speaks for the action
+    if not (table > 0).any(axis=0).all():
+        return False
+    table = table / np.abs(table).max(axis=0)
+    return _positive_somewhere(table) or _positive_somewhere(_balanced(table))
+
+
+def _positive_somewhere(table: FloatArray) -> bool:
+    """Whether some mixture of rows is positive in every column."""
+    m, k = table.shape
     found = _minimise(
         np.append(np.zeros(m), -1.0),
-        below=np.hstack([-table.T, np.ones((len(rivals), 1))]),
+        below=np.hstack([-table.T, np.ones((k, 1))]),
         equal=np.append(np.ones(m), 0.0)[None],
         right=np.ones(1),
         bounds=[(0.0, 1.0)] * m + [(-1.0, 1.0)],
     )
-    belief: FloatArray = found.x[:m]
-    return bool((belief @ table).min() > tolerance)
+    mixture: FloatArray = np.maximum(found.x[:m], 0.0)
+    return bool((mixture @ table).min() > 0)
+
+
+def _balanced(table: FloatArray) -> FloatArray:
+    """Rows and columns divided by their typical sizes; the largest size of a column is 1."""
+    for _ in range(_RESCALINGS):
+        table = table / _typical_size(table, axis=1)
+        table = table / _typical_size(table, axis=0)
+    balanced: FloatArray = table / np.abs(table).max(axis=0)
+    return balanced
+
+
+def _typical_size(table: FloatArray, axis: int) -> FloatArray:
+    """Geometric mean of the largest and the smallest nonzero size; 1 where all is zero."""
+    sizes = np.abs(table)
+    largest = sizes.max(axis=axis, keepdims=True)
+    least = np.where(sizes > 0, sizes, np.inf).min(axis=axis, keepdims=True)
+    typical: FloatArray = np.sqrt(largest) * np.sqrt(np.where(largest > 0, least, 1.0))
+    return np.where(typical > 0, typical, 1.0)
 
 
 def _minimise(cost: FloatArray, *, below: Any, equal: Any, right: FloatArray, bounds: Any) -> Any:

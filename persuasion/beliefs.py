@@ -18,6 +18,7 @@ __all__ = [
     "TIE_TOLERANCE",
     "Ties",
     "best_responses",
+    "checked_beliefs",
     "expected_utilities",
     "indirect_utility",
     "receiver_indirect_utility",
@@ -28,7 +29,8 @@ Ties = Literal["sender", "adversarial", "first"]
 TIE_TOLERANCE = 1e-9
 
 
-def _check_beliefs(game: PersuasionGame, beliefs: Any) -> FloatArray:
+def checked_beliefs(game: PersuasionGame, beliefs: Any) -> FloatArray:
+    """Return `beliefs` as floats, shape (..., n_states), after checking the last axis."""
     array = np.asarray(beliefs, dtype=np.float64)
     if array.ndim == 0 or array.shape[-1] != game.n_states:
         raise PersuasionError(
@@ -46,7 +48,7 @@ def expected_utilities(game: PersuasionGame, beliefs: Any) -> FloatArray:
     game : PersuasionGame
     beliefs : array-like, shape (..., n_states)
     """
-    utils: FloatArray = _check_beliefs(game, beliefs) @ game.receiver_utility
+    utils: FloatArray = checked_beliefs(game, beliefs) @ game.receiver_utility
     return utils
 
 
@@ -72,7 +74,7 @@ def best_responses(
     >>> best_responses(game, [[0.5, 0.5], [0.6, 0.4]]).tolist()
     [[True, True], [True, False]]
     """
-    array = _check_beliefs(game, beliefs)
+    array = checked_beliefs(game, beliefs)
     flat = array.reshape(-1, game.n_states)
     utility = game.receiver_utility
     top = (flat @ utility).argmax(axis=1)
@@ -105,7 +107,7 @@ def sender_beliefs(game: PersuasionGame, beliefs: Any) -> FloatArray:
     prior / receiver_prior and the result normalised; where the Sender gives the signal
     probability zero the row is zero. Shape (..., n_states).
     """
-    array = _check_beliefs(game, beliefs)
+    array = checked_beliefs(game, beliefs)
     if game.has_common_prior:
         return array
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -10,9 +10,10 @@ import numpy as np
 from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray
 
-__all__ = ["cell_vertices", "n_systems"]
+__all__ = ["FEASIBLE", "cell_vertices", "intersections", "n_systems"]
 
-_FEASIBLE = 1e-9
+FEASIBLE = 1e-9
+"""How far below zero a normalised inequality may come at a vertex."""
 _SINGULAR = 1e-13
 
 
@@ -66,8 +67,8 @@ def cell_vertices(payoffs: FloatArray) -> tuple[FloatArray, IntArray]:
         size = np.abs(lead).max(axis=1)
         planes = np.concatenate([np.eye(n_states), lead[size > 0] / size[size > 0, None]])
         tight = np.array(list(combinations(range(len(planes)), n_states - 1)), dtype=np.intp)
-        corners = _intersections(planes[tight.reshape(len(tight), n_states - 1)])
-        corners = corners[(corners @ planes.T).min(axis=1) >= -_FEASIBLE]
+        corners, _ = intersections(planes[tight.reshape(len(tight), n_states - 1)])
+        corners = corners[(corners @ planes.T).min(axis=1) >= -FEASIBLE]
         corners = np.maximum(corners, 0.0)
         corners /= corners.sum(axis=1, keepdims=True)
         _, first = np.unique(corners.round(12), axis=0, return_index=True)
@@ -77,9 +78,23 @@ def cell_vertices(payoffs: FloatArray) -> tuple[FloatArray, IntArray]:
     return np.concatenate(found), np.array(owners, dtype=np.intp)
 
 
-def _intersections(planes: FloatArray) -> FloatArray:
-    """Beliefs on n - 1 planes through the origin at once, from ``planes[system, plane, state]``.
+def intersections(planes: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Points with coordinate sum 1 on n_states - 1 planes through the origin at once.
 
+    Parameters
+    ----------
+    planes : ndarray (n_systems, n_states - 1, n_states)
+        Normal vectors, largest entry of each about 1.
+
+    Returns
+    -------
+    points : ndarray (k, n_states)
+        Entries may be negative: outside the simplex.
+    systems : ndarray of int (k,)
+        The system that each point solves; systems without a single such point are left out.
+
+    Notes
+    -----
     The direction orthogonal to all planes is their generalised cross product.
     """
     n_states = planes.shape[2]
@@ -87,6 +102,6 @@ def _intersections(planes: FloatArray) -> FloatArray:
         [(-1) ** w * np.linalg.det(np.delete(planes, w, axis=2)) for w in range(n_states)], axis=1
     )
     total = direction.sum(axis=1)
-    regular = np.abs(total) > _SINGULAR
-    beliefs: FloatArray = direction[regular] / total[regular, None]
-    return beliefs
+    regular = np.flatnonzero(np.abs(total) > _SINGULAR)
+    points: FloatArray = direction[regular] / total[regular, None]
+    return points, regular

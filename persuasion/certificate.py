@@ -212,7 +212,13 @@ def _violations(
     terms = masses[:, at] * difference
     loss = np.maximum(-terms.sum(axis=0), 0.0)
     scale = np.abs(terms).sum(axis=0)
-    np.maximum.at(worst, at, np.divide(loss, scale, out=np.zeros_like(loss), where=scale > 0))
+    hidden = np.zeros_like(loss)
+    if problem.rounded:  # what rounding of the payoffs can hide, in the masses and in the bound
+        size = np.abs(payoffs[:, a]) + np.abs(payoffs[:, b])
+        hidden = np.finfo(np.float64).eps * (masses[:, at] * size).sum(axis=0)
+    # a Receiver takes a loss of 1e-9 for a tie: for her a thousandth of the tolerance is too strict
+    relative = np.divide(loss + 1e-3 * hidden, scale, out=np.zeros_like(loss), where=scale > 0)
+    np.maximum.at(worst, at, relative)
     worth = 0.0
     if len(candidate.prices):
         known = zip(
@@ -221,7 +227,7 @@ def _violations(
         price_of = dict(known)
         pairs = zip(a.tolist(), b.tolist(), strict=True)
         prices = [max(price_of.get(pair, 0.0), 0.0) for pair in pairs]
-        worth = float(np.dot(prices, loss))
+        worth = float(np.dot(prices, loss + hidden))
     return worst, worth
 
 

@@ -33,7 +33,7 @@ class CvxpyModel:
         Probability ``kernel[state, action]`` of the recommendation in the state; row i belongs to
         state ``states[i]``. The variable, because its size does not depend on the prior.
     masses : cvxpy.Expression, shape (n_support, n_actions)
-        Joint masses, prior times kernel.
+        Joint masses under the Receiver's prior, `receiver_prior` times kernel.
     plausibility : cvxpy.Constraint
         The kernel of a state sums to one.
     obedience : cvxpy.Constraint or None
@@ -63,8 +63,7 @@ class CvxpyModel:
 
         For constraints such as ``model.action_probabilities[1] <= 0.5``.
         """
-        believed = np.flatnonzero(self.game.prior[self.states] > 0)
-        return importlib.import_module("cvxpy").sum(self.masses[believed], axis=0)
+        return self.game.prior[self.states] @ self.kernel
 
     def with_constraints(self, *constraints: Any) -> CvxpyModel:
         """Return the model with more constraints; variable and duals are shared."""

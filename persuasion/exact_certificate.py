@@ -172,11 +172,11 @@ def certificate_of(solution: Solution) -> ExactCertificate:
         )
     if candidate.exact_masses is not None and candidate.exact_prices is not None:
         return check_certificate(problem, candidate.exact_masses, candidate.exact_prices)
-    assert solution._masses is not None
+    assert solution.masses is not None
     assert solution.recommendations is not None
     masses: dict[tuple[int, int], Fraction] = {}
     for w, (weight, row) in enumerate(
-        zip(problem.exact.weights, solution._masses.tolist(), strict=True)
+        zip(problem.exact.weights, solution.masses.tolist(), strict=True)
     ):
         own = [Fraction(x) for x in row]
         unit = weight / sum(own, _ZERO)

@@ -238,10 +238,30 @@ class PersuasionGame:
             receiver_utility=rows(self.__dict__["_receiver"]),
         )
 
+    @property
+    def rounds_receiver_utility(self) -> bool:
+        """Whether `receiver_utility` is rounded: some exact payoff of hers is no float."""
+        table: Numbers = self.__dict__["_receiver"]
+        return table.exact is not None
+
     # -- other games from this one ---------------------------------------------------------
 
-    def _parts(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this game, exact values kept."""
+    def parts(self) -> dict[str, Any]:
+        """Return constructor arguments that rebuild this game, exact values kept.
+
+        Returns
+        -------
+        dict
+            Tables are arrays, of `fractions.Fraction` where floats would round;
+            ``receiver_prior`` is None under a common prior, labels are None where none were given.
+
+        Examples
+        --------
+        >>> from persuasion import PersuasionGame
+        >>> game = PersuasionGame([0.5, 0.5], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
+        >>> PersuasionGame(**{**game.parts(), "name": "coin"})
+        PersuasionGame('coin', n_states=2, n_actions=2)
+        """
 
         def given(table: Numbers) -> Any:
             if table.exact is None:
@@ -265,7 +285,7 @@ class PersuasionGame:
 
         A subjective `receiver_prior` is not carried over: give it again where it is meant.
         """
-        return PersuasionGame(**{**self._parts(), "prior": prior, "receiver_prior": receiver_prior})
+        return PersuasionGame(**{**self.parts(), "prior": prior, "receiver_prior": receiver_prior})
 
     def restrict(
         self,
@@ -289,7 +309,7 @@ class PersuasionGame:
         """
         rows = _positions(states, self.states, "states")
         columns = _positions(actions, self.actions, "actions")
-        parts = self._parts()
+        parts = self.parts()
         for key in ("sender_utility", "receiver_utility"):
             parts[key] = parts[key][np.ix_(rows, columns)]
         if states is not None:
@@ -327,7 +347,7 @@ class PersuasionGame:
         >>> game.rescaled().sender_utility.tolist()
         [[0.5, 1.0], [0.0, 0.5]]
         """
-        parts = self._parts()
+        parts = self.parts()
         for key, given, scale in (
             ("sender_utility", self.__dict__["_sender"], self.sender_scale),
             ("receiver_utility", self.__dict__["_receiver"], self.receiver_scale),

@@ -151,22 +151,13 @@ def _solve_elsewhere(games: list[PersuasionGame], options: dict[str, Any]) -> _O
     return [_abroad(s) for s in solutions], failure
 
 
-_LEFT_BEHIND = cast(PersuasionGame, None)
-
-
 def _abroad(solution: Solution) -> Solution:
-    problem = solution.problem
-    if problem is not None:
-        own = problem._effective is problem.game
-        effective = _LEFT_BEHIND if own else problem._effective
-        problem = replace(problem, game=_LEFT_BEHIND, _effective=effective, _exact=None)
-    return replace(solution, game=_LEFT_BEHIND, problem=problem)
+    problem = None if solution.problem is None else solution.problem.without_game()
+    return replace(solution, game=cast(PersuasionGame, None), problem=problem)
 
 
 def _at_home(solution: Solution, game: PersuasionGame) -> Solution:
-    problem = solution.problem
-    if problem is not None:
-        problem = replace(problem, game=game, _effective=problem._effective or game)
+    problem = None if solution.problem is None else solution.problem.with_game(game)
     return replace(solution, game=game, problem=problem)
 
 

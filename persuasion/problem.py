@@ -7,10 +7,11 @@ Sender chooses joint masses ``x[state, action] >= 0`` of states and recommendati
     subject to  sum_a x[w, a] = weights[w]                                         every state w
                 sum_w x[w, a] (payoffs[w, a] - payoffs[w, b] - slack[w]) >= 0       all a != b
 
-With a common prior p, ``weights = p``, ``gains = v``, ``payoffs = u`` and ``slack`` is the
-obedience margin. With a Receiver's prior q, ``payoffs = u q / p`` and ``slack = margin q / p``; a
-state that only the Receiver deems possible gets weight q and gain 0. States that nobody deems
-possible are left out (`support` lists the others).
+``weights`` is the Receiver's prior q, ``payoffs = u``, and ``slack`` is the obedience margin. With
+a common prior ``gains = v``; else ``gains = v p / q`` with the Sender's prior p, which is 0 in a
+state that only the Receiver deems possible. So no payoff of the Receiver is ever rounded: her near
+ties decide the value, while rounding of gains moves it by no more than itself. States that nobody
+deems possible are left out (`support` lists the others).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,10 @@ class Problem:
         Obedience margin in utils of the Receiver.
     time_limit : float or None
         Seconds that a solver may take.
+    effective : PersuasionGame or None
+        The game in which the Receiver is an ordinary best responder; by default `game`.
+    rounded : bool
+        Whether `payoffs` are rounded from exact numbers that are no floats.
     """
 
     game: PersuasionGame
@@ -77,7 +82,8 @@ class Problem:
     actions: tuple[int, ...] | None = None
     margin: Number = 0
     time_limit: float | None = None
-    _effective: PersuasionGame | None = field(default=None, repr=False)
+    effective: PersuasionGame | None = field(default=None, repr=False)
+    rounded: bool = False
     _exact: ExactProblem | None = field(default=None, repr=False)
 
     @classmethod
@@ -92,22 +98,16 @@ class Problem:
     ) -> Problem:
         """Reduce a game and options to the form above."""
         effective = receiver.effective_game(game) if is_best_responder(receiver) else game
-        prior, own = effective.prior, effective.receiver_prior
+        prior, weights = effective.prior, effective.receiver_prior
         gains, payoffs = effective.sender_utility, effective.receiver_utility
-        slack = None if margin == 0 else np.full(len(prior), float(margin))
-        weights, support = prior, None
-        if own.min() == 0:
-            support = np.flatnonzero(own > 0)
-            weights, own = weights[support], own[support]
+        support = None
+        if weights.min() == 0:
+            support = np.flatnonzero(weights > 0)
+            prior, weights = prior[support], weights[support]
             gains, payoffs = gains[support], payoffs[support]
-            slack = None if slack is None else slack[support]
         if not effective.has_common_prior:
-            believed = weights > 0
-            ratio = np.where(believed, own / np.where(believed, weights, 1.0), 1.0)
-            weights = np.where(believed, weights, own)
-            gains = np.where(believed[:, None], gains, 0.0)
-            payoffs = payoffs * ratio[:, None]
-            slack = None if slack is None else slack * ratio
+            gains = gains * (prior / weights)[:, None]
+        slack = None if margin == 0 else np.full(len(weights), float(margin))
         return cls(
             game=game,
             receiver=receiver,
@@ -119,7 +119,8 @@ class Problem:
             actions=actions,
             margin=margin,
             time_limit=time_limit,
-            _effective=effective,
+            effective=effective,
+            rounded=effective.rounds_receiver_utility,
         )
 
     @property
@@ -145,6 +146,15 @@ class Problem:
         """Return the same problem with only `actions` recommendable."""
         return replace(self, actions=actions)
 
+    def without_game(self) -> Problem:
+        """Return the problem without its game, to be sent to another process and back."""
+        effective = None if self.effective is self.game else self.effective
+        return replace(self, game=cast(PersuasionGame, None), effective=effective, _exact=None)
+
+    def with_game(self, game: PersuasionGame) -> Problem:
+        """Return a problem that `without_game` stripped, with its game again."""
+        return replace(self, game=game, effective=self.effective or game)
+
     @property
     def exact(self) -> ExactProblem:
         """The program in fractions, computed from the game's exact numbers once."""
@@ -153,21 +163,19 @@ class Problem:
         return self._exact
 
     def _in_fractions(self) -> ExactProblem:
-        numbers = (self._effective or self.game).exact
-        margin = Fraction(self.margin)
+        numbers = (self.effective or self.game).exact
         kept = range(len(numbers.prior)) if self.support is None else self.support.tolist()
-        weights, gains, payoffs, slack = [], [], [], []
+        gains = []
         for w in kept:
-            p, q = numbers.prior[w], numbers.receiver_prior[w]
-            v, u = numbers.sender_utility[w], numbers.receiver_utility[w]
-            if p == 0:
-                p, v = q, (Fraction(0),) * len(v)
-            ratio = q / p
-            weights.append(p)
-            gains.append(v)
-            payoffs.append(u if ratio == 1 else tuple(x * ratio for x in u))
-            slack.append(margin * ratio)
-        return ExactProblem(tuple(weights), tuple(gains), tuple(payoffs), tuple(slack))
+            ratio = numbers.prior[w] / numbers.receiver_prior[w]
+            v = numbers.sender_utility[w]
+            gains.append(v if ratio == 1 else tuple(x * ratio for x in v))
+        return ExactProblem(
+            weights=tuple(numbers.receiver_prior[w] for w in kept),
+            gains=tuple(gains),
+            payoffs=tuple(numbers.receiver_utility[w] for w in kept),
+            slack=(Fraction(self.margin),) * len(gains),
+        )
 
 
 @dataclass(slots=True)

@@ -62,6 +62,18 @@ class Solution:
         Methods that refused or failed before, and why.
     options : mapping
         Options of the call that were not left at their default.
+    given_scheme : SignalingScheme or None
+        The scheme where it does not follow from `masses`.
+    masses : ndarray (n_support, n_signals) or None
+        Joint masses of possible states and recommendations, as certified.
+    support_prices : ndarray (n_support,) or None
+        `state_prices` of the possible states.
+    price_rows : tuple of two ndarrays or None
+        Pairs (action, deviation), shape (k, 2), and their obedience prices, shape (k,).
+    problem : Problem or None
+        The program that was solved; None in a restored solution, as is `candidate`.
+    candidate : Candidate, SplitCandidate or None
+        The method's own proposal.
     """
 
     game: PersuasionGame
@@ -75,10 +87,10 @@ class Solution:
     seconds: float
     attempts: tuple[tuple[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    _scheme: SignalingScheme | None = field(default=None, repr=False)
-    _masses: FloatArray | None = field(default=None, repr=False)
-    _prices: FloatArray | None = field(default=None, repr=False)
-    _price_rows: tuple[Any, Any] | None = field(default=None, repr=False)
+    given_scheme: SignalingScheme | None = field(default=None, repr=False)
+    masses: FloatArray | None = field(default=None, repr=False)
+    support_prices: FloatArray | None = field(default=None, repr=False)
+    price_rows: tuple[Any, Any] | None = field(default=None, repr=False)
     problem: Problem | None = field(default=None, repr=False)
     candidate: Candidate | SplitCandidate | None = field(default=None, repr=False)
 
@@ -87,14 +99,14 @@ class Solution:
     @cached_property
     def scheme(self) -> SignalingScheme:
         """An optimal scheme; its signals are the recommended actions (or posteriors)."""
-        if self._scheme is not None:
-            return self._scheme
-        assert self._masses is not None
+        if self.given_scheme is not None:
+            return self.given_scheme
+        assert self.masses is not None
         assert self.problem is not None
         assert self.recommendations is not None
         names = self.game.actions
         labels = tuple(names[a] for a in self.recommendations)
-        kernel = self._masses / self._masses.sum(axis=1, keepdims=True)
+        kernel = self.masses / self.masses.sum(axis=1, keepdims=True)
         support = self.problem.support
         if support is not None:
             inside = kernel
@@ -103,37 +115,37 @@ class Solution:
             utility = self.game.receiver_utility[:, list(self.recommendations)]
             kernel[np.arange(self.game.n_states), utility.argmax(axis=1)] = 1.0
             kernel[support] = inside
-        return SignalingScheme._trusted(kernel, labels)
+        return SignalingScheme.unchecked(kernel, labels)
 
     # -- prices ----------------------------------------------------------------------------
 
     @cached_property
     def state_prices(self) -> FloatArray:
-        """Price of each state, shape (n_states,), in utils per unit of probability.
+        """Price of each state, shape (n_states,), in utils per unit of the Receiver's probability.
 
-        Under a common prior ``game.prior @ state_prices == upper_bound``, and the prices dominate
-        the indirect utility: ``state_prices @ q >= v-hat(q)`` at every belief q. In a state that
-        only the Receiver deems possible the price is per unit of her prior.
+        ``game.receiver_prior @ state_prices == upper_bound`` up to rounding. Under a common prior
+        the prices dominate the indirect utility: ``state_prices @ q >= v-hat(q)`` at every belief
+        q.
         """
-        if self._prices is None:
+        if self.support_prices is None:
             raise PersuasionError(f"method {self.method!r} gives no state prices for this problem")
         support = None if self.problem is None else self.problem.support
         if support is None:
-            return self._prices
+            return self.support_prices
         assert self.problem is not None
         from persuasion.certificate import reduced_gains
 
-        assert self._price_rows is not None
+        assert self.price_rows is not None
         margin = float(self.problem.margin)
-        effective = self.problem._effective or self.game
+        effective = self.problem.effective or self.game
         table = reduced_gains(
             effective.sender_utility,
             effective.receiver_utility,
             None if margin == 0 else np.full(self.game.n_states, margin),
-            *self._price_rows,
+            *self.price_rows,
         )
         prices = table[:, list(self.problem.recommendable())].max(axis=1)
-        prices[support] = self._prices
+        prices[support] = self.support_prices
         return frozen(prices)
 
     @cached_property
@@ -150,9 +162,9 @@ class Solution:
 
         Shape (n_actions, n_actions), in Sender's utils per util of the Receiver.
         """
-        if self._price_rows is None:
+        if self.price_rows is None:
             raise PersuasionError(f"method {self.method!r} gives no obedience prices")
-        rows, prices = self._price_rows
+        rows, prices = self.price_rows
         n = self.game.n_actions
         matrix = np.zeros((n, n))
         matrix[rows[:, 0], rows[:, 1]] = np.maximum(prices, 0.0)
@@ -291,10 +303,10 @@ class Solution:
             "receiver": _receiver_to_dict(self.receiver),
             "options": {key: _jsonable(value) for key, value in self.options.items()},
         }
-        if self._prices is not None:
+        if self.support_prices is not None:
             out["state_prices"] = self.state_prices.tolist()
-        if self._price_rows is not None:
-            rows, prices = self._price_rows
+        if self.price_rows is not None:
+            rows, prices = self.price_rows
             out["obedience_prices"] = [
                 [*row, price]
                 for row, price in zip(rows.tolist(), prices.tolist(), strict=True)
@@ -324,9 +336,9 @@ class Solution:
             seconds=data["seconds"],
             attempts=tuple((name, why) for name, why in data["attempts"]),
             options={key: _value(value) for key, value in data["options"].items()},
-            _scheme=SignalingScheme.from_dict(data["scheme"]),
-            _prices=None if prices is None else frozen(np.array(prices, dtype=np.float64)),
-            _price_rows=rows,
+            given_scheme=SignalingScheme.from_dict(data["scheme"]),
+            support_prices=None if prices is None else frozen(np.array(prices, dtype=np.float64)),
+            price_rows=rows,
         )
 
 

@@ -78,7 +78,7 @@ class RobustSolution:
     def scheme(self) -> SignalingScheme:
         """The kernel as a scheme; its signals are the actions of `recommendations`."""
         labels = tuple(self.game.actions[a] for a in self.recommendations)
-        return SignalingScheme._trusted(self.kernel[:, list(self.recommendations)], labels)
+        return SignalingScheme.unchecked(self.kernel[:, list(self.recommendations)], labels)
 
     def summary(self) -> str:
         """Return a few lines that say what was found and how it was checked.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from persuasion.rationals import (
     read_numbers,
     to_jsonable,
 )
+
+if TYPE_CHECKING:
+    from persuasion.game import PersuasionGame
+    from persuasion.receivers import Receiver
 
 __all__ = ["SignalingScheme"]
 
@@ -101,8 +105,15 @@ class SignalingScheme:
             self.__dict__["_signals"] = labels
 
     @classmethod
-    def _trusted(cls, kernel: FloatArray, signals: tuple[str, ...] | None) -> SignalingScheme:
-        """Wrap a kernel whose rows are known to be distributions, without checks."""
+    def unchecked(cls, kernel: FloatArray, signals: tuple[str, ...] | None) -> SignalingScheme:
+        """Wrap a kernel whose rows are known to be distributions, without checks or a copy.
+
+        Parameters
+        ----------
+        kernel : ndarray, shape (n_states, n_signals)
+            Made read-only.
+        signals : tuple of str or None
+        """
         scheme = cls.__new__(cls)
         table = Numbers(frozen(kernel), None, True)
         scheme.__dict__.update(kernel=kernel, _table=table, _signals=signals)
@@ -220,6 +231,49 @@ class SignalingScheme:
                 f"without gaps; got {target.tolist()}"
             )
         return self.garble(np.eye(int(target.max()) + 1)[target], signals=signals)
+
+    def merge_by_action(
+        self, game: PersuasionGame, receiver: Receiver | None = None
+    ) -> SignalingScheme:
+        """Merge the signals after which the Receiver takes the same action.
+
+        Parameters
+        ----------
+        game : PersuasionGame
+        receiver : Receiver, optional
+            Default `Bayesian()`, who obeys the merged signals as before: the revelation principle.
+
+        Returns
+        -------
+        SignalingScheme
+            Its signals are the labels of the actions taken, in the order of the game.
+
+        Raises
+        ------
+        SchemeError
+            When the Receiver mixes.
+
+        Notes
+        -----
+        Source: Kamenica & Gentzkow, AER 101(6), 2011, Proposition 1.
+
+        Examples
+        --------
+        >>> from persuasion import PersuasionGame, SignalingScheme
+        >>> game = PersuasionGame([0.4, 0.3, 0.3], [[0, 1]] * 3, [[1, 0], [1, 0], [0, 1]])
+        >>> merged = SignalingScheme.full_disclosure(3).merge_by_action(game)
+        >>> merged.kernel.tolist(), merged.signals
+        ([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], ('action 0', 'action 1'))
+        """
+        from persuasion.receivers import Bayesian
+
+        played = (receiver or Bayesian()).respond(game, self.posteriors(game.receiver_prior))
+        if not (played.max(axis=1) == 1.0).all():
+            raise SchemeError(
+                f"{receiver!r} mixes between actions, so signals induce none to merge by"
+            )
+        taken, groups = np.unique(played.argmax(axis=1), return_inverse=True)
+        return self.merge(groups.tolist(), signals=[game.actions[a] for a in taken])
 
     # -- standard schemes ------------------------------------------------------------------
 

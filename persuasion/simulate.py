@@ -18,13 +18,16 @@ from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.learners import Learner
 from persuasion.learners import load as load_learner
+from persuasion.play_types import OFFERED as OFFERED_WITH_TYPES
+from persuasion.play_types import TypeGame
 from persuasion.rationals import FloatArray
 from persuasion.receivers import Bayesian, Receiver
 from persuasion.regret import IntArray, cumulative, log_checkpoints
 from persuasion.scheme import SignalingScheme
 from persuasion.solve import solve
 from persuasion.store import Store, code_versions, key_of
-from persuasion.trajectory import EPOCH_COLUMNS, Epochs, Trajectory
+from persuasion.trajectory import EPOCH_COLUMNS, Epochs, Trajectory, TypeRecord
+from persuasion.types import ReceiverTypes
 from persuasion.values import obedience_gap, sender_value
 from persuasion.view import Feedback, LearnerView, check_feedback_kind
 
@@ -50,6 +53,7 @@ def simulate(
     seed: int = 0,
     receiver: Receiver | None = None,
     environment: Environment | None = None,
+    types: ReceiverTypes | None = None,
     checkpoints: str | Sequence[int] = "log",
     realised: bool = False,
     n_jobs: int = 1,
@@ -74,6 +78,11 @@ def simulate(
         Default `Bayesian()`, who knows the prior and obeys when indifferent.
     environment : Environment, optional
         Default `Stationary(game.prior)`.
+    types : ReceiverTypes, optional
+        Receivers of changing type in place of one `receiver`: the prior is known to all, regret is
+        that against the best fixed scheme for the types that turned up, see
+        `persuasion.play_types`. Feedback "full" reveals the type of the round, "bandit" only the
+        action taken. Run r meets the same types whatever the learner, unless they are adaptive.
     checkpoints : "log" or sequence of int
         Rounds at which cumulated regret is reported; the horizon is always among them.
     realised : bool
@@ -112,12 +121,19 @@ def simulate(
     """
     started = perf_counter()
     learner = load_learner(learner) if isinstance(learner, str) else learner
+    if types is not None:
+        _check_types(types, receiver, environment)
     receiver = Bayesian() if receiver is None else receiver
+    _check(game, horizon, n_runs, n_jobs)
+    horizon, n_runs = int(horizon), int(n_runs)
+    type_game = None if types is None else TypeGame(game, types, types.for_game(game))
+    _check_learner(game, learner, horizon, type_game)
     environment = Stationary(tuple(game.prior.tolist())) if environment is None else environment
-    _check(game, learner, horizon, n_runs, n_jobs)
     rounds = _checkpoints(checkpoints, horizon)
-    stages = _stages(game, environment, horizon, receiver)
-    play = _Play(game, learner, receiver, environment, horizon, seed, rounds, realised, stages)
+    stages = [] if type_game else _stages(game, environment, horizon, receiver)
+    play = _Play(
+        game, learner, receiver, environment, horizon, seed, rounds, realised, stages, type_game
+    )
     keeper = None if store is None else Store(store)
     keys = [key_of(play.description(run)) for run in range(n_runs)] if keeper else []
     known = {run: kept for run, key in enumerate(keys) if keeper and (kept := keeper.get(key))}
@@ -157,9 +173,12 @@ class _Play:
     checkpoints: IntArray
     realised: bool
     stages: list[tuple[int, PersuasionGame, float]]
+    type_game: TypeGame | None = None
 
     def description(self, run: int) -> dict[str, Any]:
+        types = {} if self.type_game is None else {"types": self.type_game.types.description()}
         return {
+            **types,
             "game": self.game.to_dict(),
             "learner": [self.learner.name, describe(self.learner)],
             "receiver": repr(self.receiver),
@@ -173,10 +192,14 @@ class _Play:
 
     def __call__(self, run: int) -> dict[str, Any]:
         """Play one run."""
-        seeds = SeedSequence(self.seed, spawn_key=(run,)).spawn(3)  # states, learner, draws
+        seeds = SeedSequence(self.seed, spawn_key=(run,)).spawn(4)  # states, learner, draws, types
+        learner = copy.deepcopy(self.learner)
+        if self.type_game is not None:
+            return self.type_game.play(
+                learner, self.horizon, self.checkpoints, seeds, realised=self.realised
+            )
         sequence = self.environment.sequence(seeds[0])
         draws = default_rng(seeds[2])
-        learner = copy.deepcopy(self.learner)
         learner.reset(LearnerView(self.game, self.horizon, learner.knows), default_rng(seeds[1]))
         log = _Log()
         payoffs = np.zeros(len(self.checkpoints)) if self.realised else None
@@ -189,6 +212,11 @@ class _Play:
                     "it must be a later round"
                 )
             scheme = learner.scheme()
+            if not isinstance(scheme, SignalingScheme):
+                raise PersuasionError(
+                    f"learner {learner.name!r} returned a {type(scheme).__name__} from scheme(); "
+                    "wrap the kernel: SignalingScheme(kernel)"
+                )
             self._record(log, learner, scheme, round_, stop)
             answers = None
             if payoffs is not None or learner.feedback == "action":
@@ -284,7 +312,8 @@ class _Log:
 def describe(learner: Learner) -> dict[str, Any]:
     """Parameters of a learner, JSON-ready: what a rerun needs."""
     if not is_dataclass(learner):
-        return {"repr": repr(learner)}
+        own = {k: _plain(v) for k, v in vars(learner).items() if not k.startswith("_")}
+        return {"class": type(learner).__qualname__, **own}
     return {f.name: _plain(getattr(learner, f.name)) for f in fields(learner) if f.init}
 
 
@@ -338,16 +367,20 @@ def _assemble(
         if name != "run"
     }
     lengths = [len(results[run]["start"]) for run in runs]
-    optimum = cumulative(
-        np.array([first for first, _, _ in play.stages]),
-        np.array([value for _, _, value in play.stages]),
-        play.checkpoints,
-    )
+    world = play.type_game
+    if world is None:
+        optimum = cumulative(
+            np.array([first for first, _, _ in play.stages]),
+            np.array([value for _, _, value in play.stages]),
+            play.checkpoints,
+        )
+    else:
+        optimum = np.stack([results[run]["optimum"] for run in runs])
     return Trajectory(
         game=play.game,
         learner=play.learner.name,
         parameters=describe(play.learner),
-        receiver=repr(play.receiver),
+        receiver=repr(play.receiver if world is None else world.types),
         horizon=play.horizon,
         n_runs=len(runs),
         seed=play.seed,
@@ -359,6 +392,19 @@ def _assemble(
         versions={"python": platform.python_version(), **code_versions()},
         seconds=seconds,
         n_requested=n_requested,
+        types=None if world is None else _type_record(world, [results[run] for run in runs]),
+    )
+
+
+def _type_record(world: TypeGame, results: list[dict[str, Any]]) -> TypeRecord:
+    return TypeRecord(
+        utilities=world.type_set.utilities,
+        posteriors=world.type_set.candidates.posteriors,
+        complete=world.type_set.candidates.complete,
+        sequence=repr(world.types.sequence),
+        adaptive=world.types.adaptive,
+        counts=np.stack([result["type_counts"] for result in results]),
+        n_schemes=np.array([int(result["n_schemes"]) for result in results]),
     )
 
 
@@ -375,7 +421,7 @@ def _checkpoints(wanted: str | Sequence[int], horizon: int) -> IntArray:
     return rounds
 
 
-def _check(game: PersuasionGame, learner: Learner, horizon: int, n_runs: int, n_jobs: int) -> None:
+def _check(game: PersuasionGame, horizon: int, n_runs: int, n_jobs: int) -> None:
     if not isinstance(game, PersuasionGame):
         raise PersuasionError(f"`game` must be a PersuasionGame; got {type(game).__name__}")
     for value, name in ((horizon, "horizon"), (n_runs, "n_runs")):
@@ -392,10 +438,33 @@ def _check(game: PersuasionGame, learner: Learner, horizon: int, n_runs: int, n_
             f"there is nothing to learn with {game.n_states} state(s) and {game.n_actions} "
             "action(s); online play needs at least two of each"
         )
+
+
+def _check_learner(
+    game: PersuasionGame, learner: Learner, horizon: int, type_game: TypeGame | None
+) -> None:
+    if isinstance(learner, type):
+        raise PersuasionError(f"pass a learner, not its class: {learner.__name__}()")
     for attribute in ("name", "knows", "feedback", "reset", "scheme", "next_change", "observe"):
         if not hasattr(learner, attribute):
             raise PersuasionError(
                 f"the learner {learner!r} lacks `{attribute}`; see persuasion.learners.Learner"
             )
-    check_feedback_kind(learner.feedback, _OFFERED, learner.name)
-    LearnerView(game, horizon, learner.knows)
+    offered = _OFFERED if type_game is None else OFFERED_WITH_TYPES
+    check_feedback_kind(learner.feedback, offered, learner.name)
+    LearnerView(game, horizon, learner.knows, type_game.type_set if type_game else None)
+
+
+def _check_types(
+    types: ReceiverTypes, receiver: Receiver | None, environment: Environment | None
+) -> None:
+    if not isinstance(types, ReceiverTypes):
+        raise PersuasionError(f"`types` must be ReceiverTypes; got {type(types).__name__}")
+    if receiver is not None:
+        raise PersuasionError(
+            "`types` are the Receivers: Bayesian, ties in the Sender's favour; drop `receiver`"
+        )
+    if environment is not None:
+        raise PersuasionError(
+            "with `types` states are independent draws from the game's prior; drop `environment`"
+        )

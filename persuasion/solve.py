@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persuasion import solvers
-from persuasion.certificate import Certified, Residuals, certify
-from persuasion.errors import InfeasibleError, NotSolvedError, PersuasionError, UnsupportedError
+from persuasion.certificate import Certified, Residuals, certify, sender_spread
+from persuasion.errors import (
+    InfeasibleError,
+    NotSolvedError,
+    PersuasionError,
+    SchemeError,
+    UnsupportedError,
+)
 from persuasion.game import PersuasionGame
 from persuasion.polish import polish
 from persuasion.problem import Candidate, Problem, Solver, SplitCandidate
@@ -51,8 +57,8 @@ def solve(
     game : PersuasionGame
     method : str or Solver
         "auto" picks the fastest method that applies and falls through to the next when an answer
-        fails its certificate; a name from `persuasion.solvers.names` or an object with the
-        `Solver` protocol is used alone.
+        fails its certificate; a name from `persuasion.solvers.names`, also "cvxpy:BACKEND", or an
+        object with the `Solver` protocol is used alone.
     receiver : Receiver, optional
         Default `Bayesian()`. `Biased` is solved exactly; `Quantal` on 2 to 4 states within an
         error bound.
@@ -190,7 +196,17 @@ def _first_certified(
             attempts.append((solver.name, str(failure)))
             continue
         if isinstance(candidate, SplitCandidate):
-            return _split_solution(problem, candidate, solver, started, attempts, options)
+            try:
+                split = _split_solution(
+                    problem, candidate, solver, tolerance, started, attempts, options
+                )
+            except SchemeError as failure:
+                attempts.append((solver.name, str(failure)))
+                continue
+            if split.residuals.obeys(tolerance) and split.residuals.duality_gap >= -tolerance:
+                return split
+            attempts.append((solver.name, f"residuals too large: {split.residuals}"))
+            continue
         if candidate.exact_masses is not None:
             found = _exact_solution(problem, candidate, solver, started, attempts, options)
             return found if exact else _in_floats(found)
@@ -341,6 +357,7 @@ def _split_solution(
     problem: Problem,
     candidate: SplitCandidate,
     solver: Solver,
+    tolerance: float,
     started: float,
     attempts: list[tuple[str, str]],
     options: dict[str, Any],
@@ -356,14 +373,21 @@ def _split_solution(
     value = sender_value(game, scheme, problem.receiver)
     mean = candidate.weights @ posteriors
     plausibility = float(np.abs(mean - game.receiver_prior).max())
-    spread = float(np.ptp(game.sender_utility)) or 1.0
+    gains = problem.gains
+    spread = sender_spread(problem.weights, gains, np.ptp(gains, axis=1))
     gap = (candidate.upper_bound - value) / spread
     recommendations: tuple[int, ...] | None = None
+    obedience = 0.0
     if problem.is_linear:
         response = problem.receiver.respond(game, scheme.posteriors(game.receiver_prior))
         recommendations = tuple(int(a) for a in response.argmax(axis=1))
+        masses = np.zeros_like(gains)
+        joint = candidate.weights[:, None] * candidate.posteriors
+        np.add.at(masses.T, list(recommendations), joint)
+        obeyed = Candidate(masses, np.zeros((0, 2), dtype=np.intp), np.zeros(0))
+        obedience = certify(problem, obeyed).residuals.obedience
     status = WITHIN_BOUND if candidate.finished else TIME_LIMIT
-    if candidate.finished and abs(gap) <= 1e-9:
+    if candidate.finished and abs(gap) <= tolerance:
         status = OPTIMAL
     return Solution(
         game=game,
@@ -371,7 +395,7 @@ def _split_solution(
         value=value,
         upper_bound=candidate.upper_bound,
         status=status,
-        residuals=Residuals(plausibility, 0.0, gap),
+        residuals=Residuals(plausibility, obedience, gap),
         recommendations=recommendations,
         method=solver.name,
         seconds=perf_counter() - started,

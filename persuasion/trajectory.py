@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
 
-__all__ = ["EPOCH_COLUMNS", "Epochs", "Trajectory"]
+__all__ = ["EPOCH_COLUMNS", "Epochs", "Trajectory", "TypeRecord"]
 
 IntArray = NDArray[np.int64]
 EPOCH_COLUMNS = ("run", "start", "length", "loss", "obedience_gap", "radius", "distance", "samples")
@@ -23,12 +23,15 @@ EPOCH_COLUMNS = ("run", "start", "length", "loss", "obedience_gap", "radius", "d
 class Epochs:
     """One row per stretch of rounds with one scheme, all runs below one another.
 
+    Where Receivers of changing type were played, learners may change in every round; a row is then
+    what happened between two checkpoints, so that the log does not grow with the horizon.
+
     Attributes
     ----------
     run, start, length : ndarray of int (n_epochs,)
         Which run, first round (from 1), number of rounds.
     loss : ndarray (n_epochs,)
-        Pseudo-regret per round, in utils.
+        Pseudo-regret per round, in utils (mean over the row's rounds).
     obedience_gap : ndarray (n_epochs,)
         Largest gain from disobeying at the true prior (joint masses, Receiver's utils), for
         schemes whose signals are named after actions; nan for others.
@@ -56,6 +59,50 @@ class Epochs:
 
 
 @dataclass(frozen=True)
+class TypeRecord:
+    """Which Receivers of changing type were met, and among which beliefs schemes were sought.
+
+    Attributes
+    ----------
+    utilities : ndarray (n_types, n_states, n_actions)
+    posteriors : ndarray (n_posteriors, n_states)
+        Beliefs over which the best fixed scheme was sought, and over which learners that know the
+        types choose.
+    complete : bool
+        Whether they were enumerated; otherwise better fixed schemes may exist.
+    sequence : str
+        Where types came from.
+    adaptive : bool
+        Whether types depended on the schemes played.
+    counts : ndarray of int (n_runs, n_checkpoints, n_types)
+        How often each type had turned up.
+    n_schemes : ndarray of int (n_runs,)
+        How many schemes each run played.
+    """
+
+    utilities: FloatArray
+    posteriors: FloatArray
+    complete: bool
+    sequence: str
+    adaptive: bool
+    counts: IntArray
+    n_schemes: IntArray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary; `from_dict` restores it."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in own.items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TypeRecord:
+        """Restore what `to_dict` wrote."""
+        own: dict[str, Any] = {
+            k: np.array(v) if isinstance(v, list) else v for k, v in data.items()
+        }
+        return cls(**own)
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """Regret of a learner on a game, run by run.
 
@@ -73,8 +120,9 @@ class Trajectory:
         Rounds at which cumulated quantities are stated.
     regret : ndarray (n_runs, n_checkpoints)
         Cumulated pseudo-regret in utils, exact up to rounding.
-    optimum : ndarray (n_checkpoints,)
-        Cumulated optimum, T * OPT for a constant prior.
+    optimum : ndarray (n_checkpoints,) or (n_runs, n_checkpoints)
+        Cumulated optimum, T * OPT for a constant prior; run by run where it depends on who turned
+        up, see `types`.
     payoffs : ndarray (n_runs, n_checkpoints) or None
         Cumulated realised payoffs of the Sender, where asked for.
     epochs : Epochs
@@ -84,6 +132,9 @@ class Trajectory:
         Wall time; not part of equality.
     n_requested : int
         Runs asked for; larger than `n_runs` when the simulation was interrupted.
+    types : TypeRecord or None
+        Where Receivers of changing type were played. Regret is then that against the best fixed
+        scheme for the types that turned up in the run; it may be negative.
     """
 
     game: PersuasionGame
@@ -101,11 +152,18 @@ class Trajectory:
     versions: Mapping[str, str] = field(default_factory=dict, compare=False)
     seconds: float = field(default=0.0, compare=False)
     n_requested: int = 0
+    types: TypeRecord | None = None
+
+    @property
+    def mean_optimum(self) -> FloatArray:
+        """Cumulated optimum, mean over runs, shape (n_checkpoints,)."""
+        mean: FloatArray = self.optimum if self.optimum.ndim == 1 else self.optimum.mean(axis=0)
+        return mean
 
     @property
     def optimal_value(self) -> float:
-        """Optimum per round, averaged over the horizon; OPT for a constant prior."""
-        return float(self.optimum[-1]) / self.horizon
+        """Optimum per round, averaged over the horizon and runs; OPT for a constant prior."""
+        return float(self.mean_optimum[-1]) / self.horizon
 
     @property
     def mean_regret(self) -> FloatArray:
@@ -125,6 +183,8 @@ class Trajectory:
     @property
     def solves_per_run(self) -> float:
         """Mean number of schemes a run used."""
+        if self.types is not None:
+            return float(self.types.n_schemes.mean())
         return len(self.epochs) / self.n_runs
 
     def same_results(self, other: Trajectory) -> bool:
@@ -135,7 +195,8 @@ class Trajectory:
         """Return a few lines: who played what, and the regret at the horizon."""
         last = self.regret[:, -1]
         spread = f"{last.min():.4g} to {last.max():.4g}"
-        share = last.mean() / float(self.optimum[-1]) if self.optimum[-1] else float("nan")
+        optimum = float(self.mean_optimum[-1])
+        share = last.mean() / optimum if optimum else float("nan")
         missing = self.n_requested - self.n_runs
         lines = [
             f"{self.learner} on {self.game!r}",
@@ -172,6 +233,8 @@ class Trajectory:
                 for name in EPOCH_COLUMNS
             },
         }
+        if self.types is not None:
+            out["types"] = self.types.to_dict()
         if timing:
             out["versions"] = dict(self.versions)
             out["seconds"] = self.seconds
@@ -203,6 +266,7 @@ class Trajectory:
             epochs=Epochs(**columns),
             versions=data.get("versions", {}),
             seconds=data.get("seconds", 0.0),
+            types=TypeRecord.from_dict(data["types"]) if data.get("types") else None,
         )
 
     def to_dataframe(self) -> Any:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["CELL_LIMIT", "fewest_signals", "is_unique"]
 
 CELL_LIMIT = 5000
-"""Up to this many (state, action) pairs `is_unique` decides exactly (about a second there)."""
+"""Up to this many (state, action) pairs `is_unique` decides exactly.
+
+That takes a second in most games of this size, and 20 where there are as many actions as states."""
 
 _SAFETY = 100
 """A number is clearly positive at this many times what rounding can have done to it."""
@@ -177,7 +179,9 @@ def fewest_signals(solution: Solution) -> SignalingScheme:
     Raises
     ------
     NotSolvedError
-        When the scheme found is worse or less obeyed than the solution says: rounding.
+        When the scheme found is worse or less obeyed than the solution says, because of rounding,
+        in a game of more than `CELL_LIMIT` (state, action) pairs; smaller ones are then solved
+        exactly.
     UnsupportedError
         When the solution was restored from a file.
 
@@ -202,11 +206,27 @@ def fewest_signals(solution: Solution) -> SignalingScheme:
             "fewest_signals needs a solution of this session; solve the game again"
         )
     exact = isinstance(solution.value, Fraction)
+    try:
+        return _fewer_signals(solution, problem, exact)
+    except NotSolvedError:
+        small = problem.n_states * problem.n_actions <= CELL_LIMIT
+        if exact or not small or solution.given_scheme is not None:
+            raise
+    from persuasion.solve import solve
+
+    again = solve(game, receiver=solution.receiver, exact=True, **solution.options)
+    return _fewer_signals(again, problem, exact=True)
+
+
+def _fewer_signals(solution: Solution, problem: Problem, exact: bool) -> SignalingScheme:
+    game = solution.game
     joint, labels, worth = _joint_law(solution, exact)
     totals = joint.sum(axis=0)
     used = np.flatnonzero(totals > 0)
     posteriors = joint[:, used] / totals[used]
-    probability = _without_dependence(posteriors, totals[used], worth[used] / totals[used])
+    probability = _without_dependence(
+        posteriors, totals[used], worth[used] / totals[used], problem.weights
+    )
     left = np.flatnonzero(probability > 0)
     kept = used[left]
     table = posteriors[:, left] * probability[left]
@@ -248,13 +268,16 @@ def _joint_law(solution: Solution, exact: bool) -> tuple[Any, tuple[str, ...], A
     return merged, game.actions, (merged * gains).sum(axis=0)
 
 
-def _without_dependence(posteriors: Any, probability: Any, worth: Any) -> Any:
+def _without_dependence(posteriors: Any, probability: Any, worth: Any, weights: FloatArray) -> Any:
     """Probabilities of the same mean, worth no less, on linearly independent posteriors."""
     probability = probability.copy()
     while True:
         used = np.flatnonzero(probability > 0)
         columns = posteriors[:, used]
-        direction = _exact_dependence(columns) if columns.dtype == object else _dependence(columns)
+        if columns.dtype == object:
+            direction = _exact_dependence(columns)
+        else:
+            direction = _dependence(columns, weights)
         if direction is None:
             return probability
         if direction @ worth[used] < 0:
@@ -266,11 +289,14 @@ def _without_dependence(posteriors: Any, probability: Any, worth: Any) -> Any:
         probability[used[falling[first]]] = 0
 
 
-def _dependence(columns: FloatArray) -> FloatArray | None:
-    _, sizes, directions = np.linalg.svd(columns)
+def _dependence(columns: FloatArray, weights: FloatArray) -> FloatArray | None:
+    # against the weights, so that posteriors that differ in unlikely states only do differ
+    relative = columns / weights[:, None]
+    heights = relative.max(axis=0)
+    _, sizes, directions = np.linalg.svd(relative / heights)
     if columns.shape[1] <= columns.shape[0] and sizes[-1] > _DEPENDENT * sizes[0]:
         return None
-    direction: FloatArray = directions[-1]
+    direction: FloatArray = directions[-1] / heights
     return direction
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from persuasion.errors import PersuasionError
 from persuasion.trajectory import Trajectory
-from theory.algorithm import outside_model
 from theory.constants import constants
 from theory.judging.case import Case
 from theory.judging.expectation import judge_expectation
@@ -115,10 +114,10 @@ def check(
     if not trajectories or len(trajectories) != len(items):
         raise PersuasionError(f"{theorem.id} is judged on one or more trajectories of `simulate`")
     for trajectory in trajectories:
-        reason = outside_model(trajectory) or (None if as_control else theorem.covers(trajectory))
+        reason = theorem.outside(trajectory) or (None if as_control else theorem.covers(trajectory))
         if reason is not None:
             return case.not_applicable(reason)
-        _compare_optimum(trajectory)
+        _compare_optimum(theorem, trajectory)
     if isinstance(theorem, LowerBound):
         return _check_pair(theorem, case, trajectories)
     for trajectory in trajectories:
@@ -136,11 +135,10 @@ def check(
     raise PersuasionError(f"no rule says how to judge {theorem!r} of kind {theorem.kind!r}")
 
 
-def _compare_optimum(trajectory: Trajectory) -> None:
+def _compare_optimum(theorem: Theorem, trajectory: Trajectory) -> None:
     """Raise unless the trajectory's optimum is the theory's."""
     game = trajectory.game
-    theirs = game.sender_scale.to_unit(trajectory.optimal_value)
-    own = constants(game).optimum
+    theirs, own = theorem.optima(trajectory)
     if abs(theirs - own) > _SAME_OPTIMUM:
         raise OptimumMismatchError(
             f"the trajectory's optimum per round is {theirs:.12g} (Sender's utility scaled to "

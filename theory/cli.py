@@ -91,6 +91,7 @@ class PackageLaboratory:
             load(setup.learner, **setup.parameters),
             horizon=setup.horizon,
             n_runs=setup.n_runs,
+            types=setup.types,
             seed=self._seed,
             n_jobs=self._jobs,
             store=self._store,
@@ -295,11 +296,11 @@ def _games(
 
 
 def _about_one_game(chosen: Sequence[Theorem], *, named: bool) -> list[Theorem]:
-    """Leave out theorems that bring a pair of games of their own."""
-    single = [theorem for theorem in chosen if theorem.n_games == 1]
-    pairs = ", ".join(theorem.id for theorem in chosen if theorem.n_games > 1)
+    """Leave out theorems that bring games of their own: pairs, or with types of Receiver."""
+    single = [theorem for theorem in chosen if not theorem.brings_games]
+    pairs = ", ".join(theorem.id for theorem in chosen if theorem.brings_games)
     if pairs and named:
-        raise PersuasionError(f"{pairs}: a lower bound brings its own games; leave --game out")
+        raise PersuasionError(f"{pairs}: brings games of its own; leave --game out")
     if pairs:
         note(f"left out, because they bring their own games: {pairs}")
     return single

@@ -15,10 +15,12 @@ from persuasion import zoo
 from persuasion.errors import NotSolvedError, PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.trajectory import Trajectory
+from persuasion.types import ReceiverTypes
 from theory.check import check
 from theory.family import HORIZONS, RADII, default_games, informative_horizon
 from theory.judging import case as judging
 from theory.theorem import LowerBound, NegativeControl, RobustValue, StaticTheorem, Theorem, pair
+from theory.type_theorem import TypeTheorem, types_in_words
 from theory.verdict import Outcome, Verdict
 
 __all__ = [
@@ -51,6 +53,8 @@ class Setup:
     learner : str
     parameters : mapping
     horizon, n_runs : int
+    types : ReceiverTypes or None
+        Who is met in place of the game's own Receiver.
     """
 
     game: PersuasionGame
@@ -58,6 +62,7 @@ class Setup:
     parameters: Mapping[str, Any]
     horizon: int
     n_runs: int
+    types: ReceiverTypes | None = None
 
 
 class Laboratory(Protocol):
@@ -87,6 +92,8 @@ class Case:
     parameters : mapping
     control : NegativeControl, optional
         Where the case is a negative control.
+    types : ReceiverTypes, optional
+        Who is met in place of the games' own Receiver.
     """
 
     theorem: Theorem
@@ -96,11 +103,14 @@ class Case:
     learner: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     control: NegativeControl | None = None
+    types: ReceiverTypes | None = None
 
     @property
     def title(self) -> str:
-        """The game, or the pair of games, in words."""
+        """The game, or the pair of games, in words, and who is met there."""
         names = [game.name or repr(game) for game in self.games]
+        if self.types is not None:
+            return f"{names[0]}, {types_in_words(self.types)}"
         shared = commonprefix(names).rpartition(" ")[0]  # noqa: RUF071 - characters are meant
         return " and ".join([names[0], *(name[len(shared) :].lstrip() for name in names[1:])])
 
@@ -172,7 +182,8 @@ def plan(
     theorems : sequence of Theorem
     games : sequence of PersuasionGame, optional
         Default `theory.family.default_games` of each theorem. Lower bounds speak about a pair of
-        games of their own and are left out when games are named.
+        games of their own, others about Receivers of several types; both are left out when games
+        are named.
     horizon : int, optional
         Default, for each theorem and game: the shortest at which the bound is at most half of
         T * OPT, see `theory.family.informative_horizon`.
@@ -189,6 +200,15 @@ def plan(
             if games is None:
                 rounds = horizon or _PAIR_HORIZON
                 cases.append(Case(theorem, pair(theorem.games(rounds)), rounds, many))
+            continue
+        if isinstance(theorem, TypeTheorem):
+            if games is None:
+                runs = few if theorem.kind == "pathwise" else many
+                rounds = horizon or theorem.horizon
+                cases += [
+                    Case(theorem, (world.game,), rounds, runs, types=world.types)
+                    for world in theorem.worlds(quick=quick)
+                ]
             continue
         for game in default_games(theorem, quick=quick) if games is None else games:
             if isinstance(theorem, StaticTheorem):
@@ -217,6 +237,7 @@ def control_of(theorem: Theorem) -> Case:
         control.learner,
         control.parameters,
         control,
+        control.types,
     )
 
 
@@ -255,7 +276,10 @@ def _setups(case: Case, laboratory: Laboratory) -> tuple[Setup, ...]:
     if case.learner is None and learner == "robust":
         settings = _SETTINGS
     offers = [
-        tuple(Setup(game, learner, parameters, case.horizon, case.n_runs) for game in case.games)
+        tuple(
+            Setup(game, learner, parameters, case.horizon, case.n_runs, case.types)
+            for game in case.games
+        )
         for parameters in settings
     ]
     if len(offers) > 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 from theory import statements
 from theory.theorem import NegativeControl, Theorem
+from theory.type_theorem import types_in_words
 
 __all__ = ["control_in_words", "described", "papers", "power"]
 
@@ -45,6 +46,8 @@ def control_in_words(control: NegativeControl) -> str:
         played = f"{learner}, {control.n_runs} runs of {power(control.horizon)} rounds"
     own = ", ".join(f"{key}={value}" for key, value in control.game_parameters.items())
     game = "its own pair of games" if control.game is None else f"{control.game}({own})"
+    if control.types is not None:
+        game += f" with {types_in_words(control.types)}"
     where = f"{played} on {game}" if played else f"on {game}"
     return f"{where}: {control.why}"
 

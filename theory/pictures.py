@@ -51,7 +51,8 @@ def picture_of(
     plays += [_play(t, (), (), is_control=True) for t in _longest(broken)]
     theorems = list(dict.fromkeys([f.case.theorem for f in findings] + list(beside)))
     lines = [line for theorem in theorems for line in _lines(theorem, findings, own)]
-    optimum = constants(own[0].game).optimum if len(games) == 1 else None
+    one_receiver = len(games) == 1 and own[0].types is None
+    optimum = constants(own[0].game).optimum if one_receiver else None
     ax = plot_bounds(plays, lines, optimum=optimum)
     title = findings[0].case.title
     names = ", ".join(play.label for play in plays)
@@ -73,7 +74,7 @@ def _longest(played: Iterable[Trajectory]) -> list[Trajectory]:
     """Of each learner and game keep the most rounds, and of these the most runs."""
     best: dict[str, Trajectory] = {}
     for t in played:
-        key = repr((t.game.to_dict(), t.learner, sorted(t.parameters.items(), key=str)))
+        key = repr((t.game.to_dict(), t.receiver, t.learner, sorted(t.parameters.items(), key=str)))
         if key not in best or (best[key].horizon, best[key].n_runs) < (t.horizon, t.n_runs):
             best[key] = t
     return list(best.values())
@@ -133,7 +134,7 @@ def _lines(
     elif isinstance(theorem, RegretBound | PathwiseTheorem):
         broken = findings[0].case.control is not None  # then no run is covered
         for t in (t for t in played if broken or theorem.covers(t) is None):
-            bound = theorem.bound(t.game, t.checkpoints, t.parameters, horizon=t.horizon)
+            bound = theorem.bound_on(t, t.checkpoints)
             if bound[-1] > 0 and np.isfinite(bound[-1]):
                 yield Line(spelled(theorem.id), t.checkpoints.astype(float), bound)
             return

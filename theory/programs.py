@@ -30,6 +30,7 @@ __all__ = [
     "regularity",
     "robust_value",
     "slater_scheme",
+    "solve_program",
 ]
 
 BoolArray = NDArray[np.bool_]
@@ -41,7 +42,7 @@ _ROUNDING = 1e-9
 """What rounding may have taken from an optimum in [0, 1], with room."""
 
 
-def _linprog(cost: Any, **program: Any) -> Any:
+def solve_program(cost: Any, **program: Any) -> Any:
     """Minimise; return the result, its status 0 (solved), 2 (infeasible) or 3 (unbounded)."""
     from scipy.optimize import linprog
 
@@ -98,7 +99,7 @@ def optimal_vertex(game: PersuasionGame) -> tuple[float, FloatArray]:
         size = np.abs(gain[game.prior > 0]).max()
         if size > 0:
             rows.append(-_row(gain / size, actions, action))
-    result = _linprog(
+    result = solve_program(
         -game.sender_utility.ravel(),
         A_ub=np.array(rows) if rows else None,
         b_ub=np.zeros(len(rows)) if rows else None,
@@ -119,7 +120,7 @@ def regularity(game: PersuasionGame, action: int) -> float:
         [receiver_gain(game, action, b)[support] for b in range(game.n_actions) if b != action]
     )
     size = int(support.sum())
-    result = _linprog(
+    result = solve_program(
         np.append(np.zeros(size), -1.0),
         A_ub=np.hstack([-gains, np.ones((len(gains), 1))]),
         b_ub=np.zeros(len(gains)),
@@ -169,7 +170,7 @@ def slater_scheme(game: PersuasionGame, persuaded: BoolArray) -> SlaterScheme:
     rows = np.array([np.append(-_row(gain, actions, action), 1.0) for action, gain in gains])
     equal = np.kron(np.eye(states), np.ones(actions))
     allowed = _allowed(game, persuaded).ravel()
-    result = _linprog(
+    result = solve_program(
         np.append(np.zeros(states * actions), -1.0),
         A_ub=rows,
         b_ub=np.zeros(len(rows)),
@@ -202,7 +203,7 @@ def multiplier_norm(
     )
     least = math.inf
     for slack in (0.0, _ROUNDING):  # an optimum rounded down would make the program unbounded
-        result = _linprog(
+        result = solve_program(
             np.append(-game.sender_utility.ravel(), optimum + slack),
             A_ub=rows,
             b_ub=np.full(len(rows), -margin),
@@ -270,7 +271,7 @@ def robust_value(game: PersuasionGame, radius: float) -> float:
     sums = np.hstack(
         [np.kron(np.eye(states), np.ones(actions)), np.zeros((states, n_columns - kernel_size))]
     )
-    result = _linprog(
+    result = solve_program(
         cost,
         A_ub=coo_array((value, (at, of)), shape=(n_rows, n_columns)).tocsr(),
         b_ub=np.zeros(n_rows),

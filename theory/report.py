@@ -61,7 +61,8 @@ def _section(findings: list[Finding], upper: Sequence[Theorem]) -> Section:
     picture = picture_of(findings, beside=upper if len(findings[0].case.games) > 1 else ())
     if picture is not None:
         blocks.append(picture)
-    blocks.append(_constants_table(findings[0].case.games))
+    if findings[0].case.types is None:
+        blocks.append(_constants_table(findings[0].case.games))
     rows = [
         [spelled(f.case.theorem.id), _together(spelled_outcome(f.outcome)), _explained(f)]
         for f in findings
@@ -164,9 +165,10 @@ def command_of(arguments: Mapping[str, Any]) -> str:
 
 def _by_games(findings: Iterable[Finding]) -> list[list[Finding]]:
     """Findings with the same games together, in the order of their first appearance."""
-    groups: dict[tuple[PersuasionGame, ...], list[Finding]] = {}
+    groups: dict[tuple[tuple[PersuasionGame, ...], str], list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(finding.case.games, []).append(finding)
+        met = "" if finding.case.types is None else finding.case.title
+        groups.setdefault((finding.case.games, met), []).append(finding)
     return list(groups.values())
 
 

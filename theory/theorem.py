@@ -14,6 +14,9 @@ from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
+from persuasion.types import ReceiverTypes
+from theory.algorithm import outside_model
+from theory.constants import constants
 from theory.verdict import Assumption, Outcome
 
 __all__ = [
@@ -52,6 +55,8 @@ class NegativeControl:
     game : str or None
         Name in `persuasion.zoo`; None: the theorem's own pair, ``theorem.games(horizon)``.
     game_parameters : mapping
+    types : ReceiverTypes or None
+        Who is met, where Receivers of changing type are.
     horizon, n_runs : int
         0 for static theorems.
     radius_factor : float
@@ -66,6 +71,7 @@ class NegativeControl:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     game: str | None = None
     game_parameters: Mapping[str, Any] = field(default_factory=dict)
+    types: ReceiverTypes | None = None
     horizon: int = 0
     n_runs: int = 0
     radius_factor: float = 1.0
@@ -136,6 +142,8 @@ class Theorem(ABC):
         Name of the learner that it is about, or is tried with when nobody names one.
     two_actions : bool
         Whether it speaks only about games with two actions.
+    brings_games : bool
+        Whether it is tried on games of its own only: on pairs, or with types of Receiver.
     negative_control : NegativeControl
     """
 
@@ -151,6 +159,7 @@ class Theorem(ABC):
     n_games: ClassVar[int] = 1
     learner: ClassVar[str] = "robust"
     two_actions: ClassVar[bool] = False
+    brings_games: ClassVar[bool] = False
     negative_control: ClassVar[NegativeControl]
 
     @abstractmethod
@@ -185,6 +194,21 @@ class Theorem(ABC):
         ndarray, shape of `rounds` (at least one axis)
         """
 
+    def bound_on(self, trajectory: Trajectory, rounds: ArrayLike) -> FloatArray:
+        """The bound at each round for the game and the learner of a trajectory."""
+        return self.bound(
+            trajectory.game, rounds, trajectory.parameters, horizon=trajectory.horizon
+        )
+
+    def outside(self, trajectory: Trajectory) -> str | None:
+        """Reason why a trajectory was not played in the theorem's model, or None."""
+        return outside_model(trajectory)
+
+    def optima(self, trajectory: Trajectory) -> tuple[float, float]:
+        """Optimum per round, scaled: the trajectory's and the theory's own."""
+        game = trajectory.game
+        return game.sender_scale.to_unit(trajectory.optimal_value), constants(game).optimum
+
     def covers(self, trajectory: Trajectory) -> str | None:
         """Reason why the theorem says nothing about the trajectory's learner, or None."""
         return None
@@ -214,6 +238,10 @@ class RegretBound(Theorem):
     def failure_probability(self, trajectory: Trajectory) -> float:
         """Probability with which a run may break the bound; 0 for bounds on expectations."""
         return 0.0
+
+    def range_on(self, trajectory: Trajectory, rounds: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Smallest and largest regret that a run can have at each round, scaled."""
+        return np.zeros(len(rounds)), np.asarray(rounds * constants(trajectory.game).optimum)
 
     def reach(
         self,
@@ -278,6 +306,7 @@ class LowerBound(Theorem):
     direction: ClassVar[Direction] = "lower"
     kind: ClassVar[Kind] = "lower"
     n_games: ClassVar[int] = 2
+    brings_games: ClassVar[bool] = True
     judged: ClassVar[tuple[int, ...]] = (0, 1)
     """Which games of the pair, in increasing probability of the good state, enter the maximum."""
 

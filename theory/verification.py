@@ -252,6 +252,7 @@ def _recorded(finding: Finding, games: Sequence[Any]) -> dict[str, Any]:
     return {
         "theorem": case.theorem.to_dict(),
         "games": [games.index(game) for game in case.games],
+        "types": None if case.types is None else case.types.description(),
         "is_control": case.control is not None,
         "why": None if case.control is None else case.control.why,
         "expected": None if case.control is None else case.control.expected.value,

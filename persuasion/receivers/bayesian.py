@@ -12,7 +12,7 @@ from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
 
-__all__ = ["Bayesian"]
+__all__ = ["Bayesian", "best_choice"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,33 @@ class Bayesian:
 
     def respond(self, game: PersuasionGame, posteriors: FloatArray) -> FloatArray:
         """Put probability one on the chosen best response, shape (n_signals, n_actions)."""
-        optimal = best_responses(game, posteriors)
-        if self.ties == "first":
-            chosen = optimal.argmax(axis=-1)
-        else:
-            sender = sender_beliefs(game, posteriors) @ game.sender_utility
-            sign = 1.0 if self.ties == "sender" else -1.0
-            chosen = np.where(optimal, sign * sender, -np.inf).argmax(axis=-1)
-        certain: FloatArray = np.eye(game.n_actions)[chosen]
-        return certain
+        return best_choice(game, posteriors, posteriors, self.ties)
 
     def effective_game(self, game: PersuasionGame) -> PersuasionGame:
         """Return the game itself."""
         return game
+
+
+def best_choice(
+    game: PersuasionGame, beliefs: FloatArray, posteriors: FloatArray, ties: Ties
+) -> FloatArray:
+    """Put probability one on a best response to `beliefs`, shape (n_signals, n_actions).
+
+    Parameters
+    ----------
+    game : PersuasionGame
+    beliefs : ndarray (n_signals, n_states)
+        What the Receiver acts on.
+    posteriors : ndarray (n_signals, n_states)
+        What Bayes' rule tells her, by which ties are good or bad for the Sender.
+    ties : {"sender", "adversarial", "first"}
+    """
+    optimal = best_responses(game, beliefs)
+    if ties == "first":
+        chosen = optimal.argmax(axis=-1)
+    else:
+        sender = sender_beliefs(game, posteriors) @ game.sender_utility
+        sign = 1.0 if ties == "sender" else -1.0
+        chosen = np.where(optimal, sign * sender, -np.inf).argmax(axis=-1)
+    certain: FloatArray = np.eye(game.n_actions)[chosen]
+    return certain

@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from persuasion.beliefs import Ties
+from persuasion.beliefs import Ties, checked_beliefs
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
-from persuasion.receivers.bayesian import Bayesian
+from persuasion.receivers.bayesian import Bayesian, best_choice
 
 __all__ = ["Biased"]
 
@@ -57,7 +57,10 @@ class Biased:
 
     def respond(self, game: PersuasionGame, posteriors: FloatArray) -> FloatArray:
         """Put probability one on the chosen action, shape (n_signals, n_actions)."""
-        return Bayesian(self.ties).respond(self.effective_game(game), posteriors)
+        given = checked_beliefs(game, posteriors)
+        weight = float(self.alpha)
+        mixed = weight * game.receiver_prior + (1.0 - weight) * given
+        return best_choice(game, mixed, given, self.ties)
 
     def effective_game(self, game: PersuasionGame) -> PersuasionGame:
         """Return the game of the Bayesian who acts alike, computed in fractions."""

@@ -20,10 +20,17 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> Solver:
-    """Return the method called `name`."""
-    if name not in names():
+    """Return the method called `name`, or one of its variants, as in ``"cvxpy:SCS"``.
+
+    A file that has variants defines ``variant(word) -> Solver``.
+    """
+    base, colon, word = name.partition(":")
+    if base not in names():
         raise UnsupportedError(
             f"no method is called {name!r}; legal are auto, {', '.join(names())}"
         )
-    solver: Solver = importlib.import_module(f"persuasion.solvers.{name}").SOLVER
+    module = importlib.import_module(f"persuasion.solvers.{base}")
+    if colon and not hasattr(module, "variant"):
+        raise UnsupportedError(f"method {base!r} has no variants; got {name!r}")
+    solver: Solver = module.variant(word) if colon else module.SOLVER
     return solver

@@ -23,7 +23,7 @@ from persuasion.problem import Candidate, Problem
 from persuasion.rationals import FloatArray
 from persuasion.solvers.lp import infeasible
 
-__all__ = ["SOLVER", "CvxpySolver"]
+__all__ = ["SOLVER", "CvxpySolver", "variant"]
 
 _PREFERRED = ("HIGHS", "CLARABEL")
 _TIGHT: dict[str, dict[str, Any]] = {
@@ -72,9 +72,8 @@ class CvxpySolver:
     0.6
     """
 
-    name = "cvxpy"
-
     def __init__(self, solver: str | None = None, **options: Any) -> None:
+        self.name = "cvxpy" if solver is None else f"cvxpy:{solver}"
         self.solver = None if solver is None else solver.upper()
         self.options = options
 
@@ -171,3 +170,8 @@ def _on_face(
 
 
 SOLVER = CvxpySolver()
+
+
+def variant(backend: str) -> CvxpySolver:
+    """Return the method with the backend of that name, ``method="cvxpy:SCS"``."""
+    return CvxpySolver(backend)

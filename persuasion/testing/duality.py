@@ -51,8 +51,8 @@ def check_duality(
     and for every action, and ``theta . mu = OPT``; hence no scheme earns more. Complementary
     slackness: the masses lie where the first inequality is tight, and a positive price only on a
     recommendation that leaves the Receiver indifferent. Every quantity is weighted by probability,
-    so that it is in utils of the Sender. With a Receiver's prior q of her own, u is multiplied by
-    q/mu; a state that only she deems possible weighs q and has v = 0.
+    so that it is in utils of the Sender. With a Receiver's prior q of her own, theta is per unit of
+    q: ``theta . q = OPT``, and v is multiplied by mu/q.
     Proviso: the solver gives both kinds of prices; slackness also needs recommendations.
 
     Notes
@@ -70,8 +70,8 @@ def check_duality(
     if y.min() < -tolerance * y_unit:
         a, b = (int(i) for i in np.unravel_index(y.argmin(), y.shape))
         raise InvariantError(f"the price of obeying {a} rather than {b} is negative: {y[a, b]:.6g}")
-    weight, reduced = _weighted_reduced_gains(game, y)
-    short = reduced - (weight * theta)[:, None]
+    weight = game.receiver_prior
+    short = _weighted_reduced_gains(game, y) - (weight * theta)[:, None]
     if not short.max() <= tolerance * unit:
         w, a = (int(i) for i in np.unravel_index(short.argmax(), short.shape))
         raise InvariantError(
@@ -181,15 +181,14 @@ def check_multiplier_bound(
     return True
 
 
-def _weighted_reduced_gains(game: PersuasionGame, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Weight of each state and ``weight * (v(w, a) + sum_b y[a, b] (u(w, a) - u(w, b)) q/mu)``."""
-    p, q = game.prior, game.receiver_prior
-    weight = np.where(p > 0, p, q)
+def _weighted_reduced_gains(game: PersuasionGame, y: FloatArray) -> FloatArray:
+    """``mu(w) v(w, a) + q(w) sum_b y[a, b] (u(w, a) - u(w, b))``, shape (n_states, n_actions)."""
     u = game.receiver_utility
     pull = np.zeros_like(u)
     for a, b in zip(*np.nonzero(y), strict=True):
         pull[:, a] += y[a, b] * (u[:, a] - u[:, b])
-    return weight, p[:, None] * game.sender_utility + q[:, None] * pull
+    reduced: FloatArray = game.prior[:, None] * game.sender_utility
+    return reduced + game.receiver_prior[:, None] * pull
 
 
 def _beliefs_to_try(game: PersuasionGame, posteriors: FloatArray) -> FloatArray:

@@ -158,7 +158,7 @@ def check_relabelling(
     """Check OPT with the states in reverse order and the actions rotated by one. No proviso."""
     states = np.arange(game.n_states)[::-1]
     actions = np.roll(np.arange(game.n_actions), 1)
-    parts = game._parts()
+    parts = game.parts()
     other = _rebuilt(
         game,
         prior=parts["prior"][states],
@@ -183,7 +183,7 @@ def check_duplicate_action(
     first recommendation, or of action 0 where the solver names none. No proviso.
     """
     a = (recommendations_of(game, solution) or [0])[0]
-    parts = game._parts()
+    parts = game.parts()
     v, u = parts["sender_utility"], parts["receiver_utility"]
     loss = Fraction(stakes(game)) if v.dtype == object else stakes(game)
     other = _rebuilt(
@@ -209,7 +209,7 @@ def check_split_state(
     No proviso.
     """
     w = int(game.prior.argmax())
-    parts = game._parts()
+    parts = game.parts()
 
     def split(weights: Any) -> Any:
         quarter = weights[w] / 4
@@ -241,7 +241,7 @@ def check_null_state(
     those of a possible state in reverse. With subjective priors both deem them impossible.
     No proviso.
     """
-    parts = game._parts()
+    parts = game.parts()
     v, u = parts["sender_utility"], parts["receiver_utility"]
     zero = v[0, 0] * 0
     high = np.full((1, game.n_actions), 2 * np.abs(v).max() + 1, dtype=v.dtype)
@@ -276,7 +276,7 @@ def _same(
 def _rebuilt(game: PersuasionGame, **changes: Any) -> PersuasionGame:
     """Return the game with other numbers, exact ones kept, and without labels."""
     plain = {"states": None, "actions": None, "name": None, "source": None}
-    return PersuasionGame(**{**game._parts(), **plain, **changes})
+    return PersuasionGame(**{**game.parts(), **plain, **changes})
 
 
 def _carries(row: Any, shift: Fraction) -> bool:

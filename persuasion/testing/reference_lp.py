@@ -49,6 +49,7 @@ class ReferenceSolution:
         Signals are the recommended actions.
     recommendations : tuple of int
     state_prices : ndarray (n_states,)
+        Per unit of the Receiver's probability, as `Solution.state_prices`.
     obedience_prices : ndarray (n_actions, n_actions)
     is_vertex : bool
     """
@@ -364,10 +365,7 @@ def _as_distributions(z: FloatArray) -> FloatArray:
 def _state_prices(game: PersuasionGame, allowed: list[int], prices: FloatArray) -> FloatArray:
     """Smallest state prices that go with these obedience prices."""
     p, q, u = game.prior, game.receiver_prior, game.receiver_utility
-    weight = np.where(p > 0, p, q)
-    reduced = np.where(p > 0, 1.0, 0.0)[:, None] * game.sender_utility
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(weight > 0, q / weight, 1.0)
+    ratio = np.divide(p, q, out=np.ones_like(p), where=q > 0)
     pull = u * prices.sum(axis=1) - u @ prices.T
-    theta: FloatArray = (reduced + ratio[:, None] * pull)[:, allowed].max(axis=1)
+    theta: FloatArray = (ratio[:, None] * game.sender_utility + pull)[:, allowed].max(axis=1)
     return theta

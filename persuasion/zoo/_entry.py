@@ -64,7 +64,7 @@ class ZooEntry:
         'investment(x=1/3)'
         """
         given = ", ".join(f"{key}={value}" for key, value in parameters.items())
-        parts = self._game(parameters)._parts()
+        parts = self._game(parameters).parts()
         name = f"{self.name}({given})" if given else self.name
         return PersuasionGame(**{**parts, "name": name, "source": self.source})
 

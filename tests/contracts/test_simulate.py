@@ -14,10 +14,12 @@ import pytest
 from persuasion import PersuasionError, PersuasionGame, SignalingScheme, Trajectory, simulate, solve
 from persuasion import learners as learner_folder
 from persuasion.environments import Drifting
+from persuasion.errors import UnsupportedError
 from persuasion.learners.fixed import Fixed
 from persuasion.learners.plug_in import PlugIn
 from persuasion.simulate import Interrupted
 from persuasion.store import Store
+from persuasion.types import IID, ReceiverTypes
 from persuasion.values import sender_value
 from persuasion.view import Feedback, KnowledgeError
 
@@ -25,6 +27,11 @@ PROSECUTOR = PersuasionGame([0.7, 0.3], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
 THREE = PersuasionGame(
     [0.5, 0.3, 0.2], [[0, 1, 3]] * 3, [[0, -1, -4], [0, 1, -1], [0, 1, 2]], actions=["x", "y", "z"]
 )
+TWO_ACTIONS = PersuasionGame(
+    [0.2, 0.5, 0.3], [[1, 0], [3, 0], [2, 0]], [[0, -1], [-2, 0], [-1, 1]], actions=["x", "y"]
+)
+SUITABLE = {"threshold_search": TWO_ACTIONS}
+"""Games for the learners that refuse THREE."""
 
 
 @pytest.fixture(params=learner_folder.names())
@@ -32,14 +39,27 @@ def learner(request):
     return learner_folder.load(request.param)
 
 
-def test_every_learner_reproduces_bit_for_bit_and_survives_json(learner):
-    one = simulate(THREE, learner, horizon=2000, n_runs=2, seed=5, realised=True)
-    two = simulate(THREE, learner, horizon=2000, n_runs=2, seed=5, realised=True)
+@pytest.fixture
+def game(learner):
+    return SUITABLE.get(learner.name, THREE)
+
+
+def types_for(learner):
+    """Receivers of two types for learners that are told about types, else None."""
+    if learner.feedback not in ("full", "bandit"):
+        return None
+    return ReceiverTypes([THREE.receiver_utility, -THREE.receiver_utility], IID((0.6, 0.4)))
+
+
+def test_every_learner_reproduces_bit_for_bit_and_survives_json(learner, game):
+    settings = {"types": types_for(learner), "horizon": 2000, "n_runs": 2, "seed": 5}
+    one, two = (simulate(game, learner, realised=True, **settings) for _ in range(2))
     assert one.same_results(two)
     assert Trajectory.from_dict(json.loads(json.dumps(one.to_dict()))).same_results(one)
     assert one.regret.shape == (2, len(one.checkpoints))
     assert one.epochs.length.sum() == 2 * 2000
-    assert (np.diff(one.regret, axis=1) >= -1e-9).all()  # nobody beats the optimum
+    if one.types is None:  # nobody beats the optimum; a changing scheme may beat the best fixed one
+        assert (np.diff(one.regret, axis=1) >= -1e-9).all()
     assert (one.regret <= one.optimum + 1e-9).all()
 
 
@@ -48,9 +68,16 @@ def test_another_seed_gives_other_numbers():
     assert not one.same_results(simulate(THREE, "plug_in", horizon=500, seed=2))
 
 
-def test_workers_change_nothing(learner):
-    alone = simulate(THREE, learner, horizon=300, n_runs=3)
-    assert alone.same_results(simulate(THREE, learner, horizon=300, n_runs=3, n_jobs=2))
+def test_workers_change_nothing(learner, game):
+    settings = {"types": types_for(learner), "horizon": 300, "n_runs": 3}
+    alone = simulate(game, learner, **settings)
+    assert alone.same_results(simulate(game, learner, n_jobs=2, **settings))
+
+
+@pytest.mark.parametrize("name", SUITABLE)
+def test_games_of_their_own_are_for_learners_that_refuse_the_common_one(name):
+    with pytest.raises(UnsupportedError, match=name):
+        simulate(THREE, name, horizon=10)
 
 
 def test_a_run_does_not_depend_on_how_many_there_are():
@@ -191,6 +218,7 @@ def test_drifting_prior_is_charged_against_the_optimum_of_the_round():
         ({"checkpoints": "linear"}, "checkpoints"),
         ({"learner": "nobody"}, "legal are"),
         ({"learner": object()}, "lacks"),
+        ({"learner": PlugIn}, "not its class"),
     ],
 )
 def test_bad_arguments_are_refused_before_any_work(change, message):
@@ -309,6 +337,54 @@ def test_a_killed_process_loses_only_the_run_it_was_in(tmp_path):
     )  # fmt: skip
     assert finished[0] == kept
     assert resumed.same_results(simulate(THREE, "plug_in", horizon=10**5, n_runs=kept + 1))
+
+
+class Handmade:
+    """No dataclass, and returns what its attribute says."""
+
+    name, knows, feedback = "handmade", frozenset(), "none"
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def reset(self, view, rng):
+        self._end = view.horizon + 1
+
+    def scheme(self):
+        return self.kernel
+
+    def next_change(self):
+        return self._end
+
+    def observe(self, feedback):
+        pass
+
+
+def test_a_bare_kernel_is_refused():
+    with pytest.raises(PersuasionError, match="wrap the kernel"):
+        simulate(PROSECUTOR, Handmade(np.eye(2)), horizon=10)
+
+
+def test_a_handmade_learner_is_found_again_in_a_store(tmp_path):
+    for _ in range(2):
+        finished = []
+        simulate(
+            PROSECUTOR, Handmade(SignalingScheme(np.eye(2))), horizon=10, store=tmp_path,
+            progress=lambda done, of, finished=finished: finished.append(done),
+        )  # fmt: skip
+    assert finished == [1]
+
+
+def test_a_whole_number_may_be_a_float():
+    assert simulate(PROSECUTOR, "oracle", horizon=1e3).horizon == 1000
+
+
+def test_knowledge_must_be_a_set():
+    class Sloppy(Fixed):
+        knows = "prior"
+
+    with pytest.raises(PersuasionError, match="must be a set"):
+        simulate(PROSECUTOR, Sloppy(), horizon=10)
 
 
 def test_feedback_is_plain_data():

@@ -15,6 +15,7 @@ from persuasion import (
     PersuasionError,
     PersuasionGame,
     Quantal,
+    SchemeError,
     SignalingScheme,
     Solution,
     UnsupportedError,
@@ -25,7 +26,7 @@ from persuasion import (
 from persuasion.certificate import certify
 from persuasion.polish import polish
 from persuasion.problem import Candidate, Problem
-from persuasion.values import obedience_gap, sender_value
+from persuasion.values import obedience_gap, receiver_value, sender_value
 
 PROSECUTOR = PersuasionGame(["7/10", "3/10"], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
 GRADING = zoo.load("grading")
@@ -343,6 +344,21 @@ def test_near_ties_are_decided_exactly():
 
 
 # -- schemes and games ---------------------------------------------------------------------
+
+
+def test_merging_by_action_keeps_both_values():
+    rng = np.random.default_rng(12)
+    for game in GAMES:
+        scheme = SignalingScheme(rng.dirichlet(np.ones(9), game.n_states))
+        merged = scheme.merge_by_action(game)
+        assert set(merged.signals) <= set(game.actions)
+        assert merged.n_signals <= game.n_actions
+        assert sender_value(game, merged) == pytest.approx(sender_value(game, scheme), abs=1e-12)
+        assert receiver_value(game, merged) == pytest.approx(
+            receiver_value(game, scheme), abs=1e-12
+        )
+    with pytest.raises(SchemeError, match="mixes"):
+        SignalingScheme.full_disclosure(2).merge_by_action(PROSECUTOR, Quantal(1.0))
 
 
 def test_scheme_constructors_and_garbling():

@@ -45,7 +45,7 @@ def test_backends_pass_the_certificate(backend: str | None) -> None:
     for seed in range(30):
         game = random_game(seed)
         solution = solve(game, method=CvxpySolver(backend))
-        assert solution.method == "cvxpy"
+        assert solution.method == ("cvxpy" if backend is None else f"cvxpy:{backend}")
         assert solution.value == pytest.approx(solve(game).value, abs=1e-9), seed
 
 
@@ -147,6 +147,14 @@ def test_own_constraints() -> None:
         _ = cvxpy_problem(PROSECUTOR).scheme
     with pytest.raises(NotSolvedError, match=r"call model\.problem\.solve"):
         _ = cvxpy_problem(PROSECUTOR).obedience_prices
+
+
+def test_a_backend_by_name() -> None:
+    assert solve(PROSECUTOR, method="cvxpy:CLARABEL").method == "cvxpy:CLARABEL"
+    with pytest.raises(UnsupportedError, match="no backend 'NOSUCH'"):
+        solve(PROSECUTOR, method="cvxpy:NOSUCH")
+    with pytest.raises(UnsupportedError, match="'lp' has no variants"):
+        solve(PROSECUTOR, method="lp:SCS")
 
 
 def test_probabilities_are_the_senders() -> None:

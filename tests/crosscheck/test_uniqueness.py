@@ -183,7 +183,7 @@ def interior(game: PersuasionGame, *, exact: bool) -> Solution:
     kernel = [[mean.get((w, a), Fraction(0)) / p for a in used] for w, p in enumerate(weights)]
     table = np.array(kernel, dtype=object)
     scheme = SignalingScheme(table if exact else table.astype(float))
-    return replace(solution, _scheme=scheme, recommendations=tuple(used))
+    return replace(solution, given_scheme=scheme, recommendations=tuple(used))
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -210,7 +210,9 @@ def five_intervals(kernel: object) -> Solution:
     targets = np.arange(5) / 4
     u = -((np.arange(2)[:, None] - targets) ** 2)
     game = PersuasionGame([0.5, 0.5], np.ones((2, 5)), u)
-    return replace(solve(game), _scheme=SignalingScheme(kernel), recommendations=(0, 1, 2, 3, 4))
+    return replace(
+        solve(game), given_scheme=SignalingScheme(kernel), recommendations=(0, 1, 2, 3, 4)
+    )
 
 
 def test_five_signals_for_two_states_become_two() -> None:
@@ -236,7 +238,7 @@ def test_exact_schemes_stay_exact() -> None:
     )
     solution = replace(
         solve(game, exact=True),
-        _scheme=SignalingScheme(
+        given_scheme=SignalingScheme(
             [
                 ["1/2", 0, 0, "1/4", "1/4"],
                 [0, "1/2", 0, "1/4", "1/4"],
@@ -257,11 +259,11 @@ def test_signals_of_one_action_are_merged_for_best_responders_only() -> None:
     game = PersuasionGame([0.7, 0.3], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
     solution = solve(game)
     twice = solution.scheme.garble([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
-    doubled = replace(solution, _scheme=twice, recommendations=(0, 0, 1))
+    doubled = replace(solution, given_scheme=twice, recommendations=(0, 0, 1))
     assert fewest_signals(doubled).n_signals == 2
     noisy = solve(game, receiver=Quantal(3.0))
     halves = np.kron(np.eye(noisy.scheme.n_signals), [[0.5, 0.5]])
-    split = replace(noisy, _scheme=noisy.scheme.garble(halves))
+    split = replace(noisy, given_scheme=noisy.scheme.garble(halves))
     fewer = fewest_signals(split)
     assert fewer.n_signals == noisy.scheme.n_signals < split.scheme.n_signals
     assert sender_value(game, fewer, Quantal(3.0)) == pytest.approx(noisy.value, abs=1e-12)
@@ -274,7 +276,7 @@ def test_a_scheme_that_is_not_optimal_gets_no_worse() -> None:
         game = zoo.random_game("uniform", 2, 3, seed=seed).with_prior([0.5, 0.5])
         scheme = SignalingScheme.from_posteriors([0.5, 0.5], [0.3, 0.4, 0.3], beliefs)
         worth = sender_value(game, scheme, Quantal(4.0))
-        solution = replace(solve(game, receiver=Quantal(4.0)), _scheme=scheme, value=worth)
+        solution = replace(solve(game, receiver=Quantal(4.0)), given_scheme=scheme, value=worth)
         fewer = fewest_signals(solution)
         assert fewer.n_signals <= 2
         gains.append(sender_value(game, fewer, Quantal(4.0)) - worth)
@@ -298,12 +300,12 @@ def test_a_worse_or_disobedient_scheme_is_refused() -> None:
     for exact in (False, True):
         solution = solve(game, exact=exact)
         disobeyed = replace(
-            solution, _scheme=SignalingScheme([[0, 1], [0, 1]]), recommendations=(0, 1)
+            solution, given_scheme=SignalingScheme([[0, 1], [0, 1]]), recommendations=(0, 1)
         )
         with pytest.raises(NotSolvedError, match="fails its check"):
             fewest_signals(disobeyed)
         wasteful = replace(
-            solution, _scheme=SignalingScheme([[1, 0], [0, 1]]), recommendations=(0, 1)
+            solution, given_scheme=SignalingScheme([[1, 0], [0, 1]]), recommendations=(0, 1)
         )
         with pytest.raises(NotSolvedError, match="fails its check"):
             fewest_signals(wasteful)

@@ -67,12 +67,7 @@ def test_laws_on_exact_solutions(game: PersuasionGame) -> None:
         check(game, exactly(game), solve=exactly)
 
 
-SUBJECTIVE = tuple(shape for shape in SHAPES if shape != "near_ties")
-"""With subjective priors payoffs are multiplied by q/p before they are subtracted. That rounds a
-tie of 1e-8 to eight digits, and the tie rule of 1e-9 then judges some of them differently."""
-
-
-@given(game=games(shapes=SUBJECTIVE, subjective_priors=True))
+@given(game=games(subjective_priors=True))
 def test_laws_with_subjective_priors(game: PersuasionGame) -> None:
     solution = solve(game)
     said = {check.name for check in CHECKS if check(game, solution, solve=solve)}

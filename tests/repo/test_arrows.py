@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WINGS = ("persuasion", "theory", "llm_bridge")
-NOUNS = ("game", "scheme", "beliefs", "regret", "results", "trajectory", "errors", "rationals")
+NOUNS = (
+    "game", "scheme", "beliefs", "regret", "results", "trajectory", "types", "errors", "rationals",
+)  # fmt: skip
 NAMED_GAMES = ("persuasion.zoo",)
 PAGES = ("persuasion.plot.canvas", "persuasion.report", "persuasion.demo")
 THEORY_CALLERS = ("llm_bridge/evaluate.py", "llm_bridge/cli.py")

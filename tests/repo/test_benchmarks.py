@@ -294,9 +294,9 @@ def test_exact_answers_are_checked_again() -> None:
         exact.recheck(case, replace(solution, recommendations=solution.recommendations[::-1]))
     )
     lies = SignalingScheme([[0, 1], [0, 1]], signals=solution.scheme.signals)
-    assert "not obeyed" in str(exact.recheck(case, replace(solution, _scheme=lies)))
+    assert "not obeyed" in str(exact.recheck(case, replace(solution, given_scheme=lies)))
     told = SignalingScheme([[1, 0], [0, 1]], signals=solution.scheme.signals)
-    assert "is worth 3/10" in str(exact.recheck(case, replace(solution, _scheme=told)))
+    assert "is worth 3/10" in str(exact.recheck(case, replace(solution, given_scheme=told)))
     assert "status" in str(exact.recheck(case, replace(solution, upper_bound=Fraction(1))))
 
 

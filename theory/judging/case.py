@@ -13,7 +13,6 @@ from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
-from theory.constants import constants
 from theory.theorem import RegretBound, Theorem
 from theory.verdict import Assumption, Curve, Outcome, Verdict, Where
 
@@ -91,12 +90,16 @@ class Case:
 
 @dataclass(frozen=True)
 class RegretData:
-    """Regret and bound of one trajectory at the checkpoints judged, scaled."""
+    """Regret and bound of one trajectory at the checkpoints judged, scaled.
+
+    A run's regret lies between `least` and `trivial`, whatever the learner does.
+    """
 
     trajectory: Trajectory
     rounds: IntArray
     regret: FloatArray
     bound: FloatArray
+    least: FloatArray
     trivial: FloatArray
 
     @classmethod
@@ -104,14 +107,14 @@ class RegretData:
         """Evaluate the bound where the trajectory is judged."""
         where = case.selection(trajectory)
         rounds = trajectory.checkpoints[where]
-        game = trajectory.game
-        bound = theorem.bound(game, rounds, trajectory.parameters, horizon=trajectory.horizon)
+        least, most = theorem.range_on(trajectory, rounds.astype(np.float64))
         return cls(
             trajectory=trajectory,
             rounds=rounds,
-            regret=scaled_regret(trajectory, where),
-            bound=bound * case.bound_factor,
-            trivial=np.asarray(rounds * constants(game).optimum, dtype=np.float64),
+            regret=scaled_regret(trajectory, where, least),
+            bound=theorem.bound_on(trajectory, rounds) * case.bound_factor,
+            least=least,
+            trivial=most,
         )
 
     @property
@@ -120,10 +123,12 @@ class RegretData:
         return np.asarray(self.bound < self.trivial)
 
 
-def scaled_regret(trajectory: Trajectory, where: IntArray) -> FloatArray:
+def scaled_regret(
+    trajectory: Trajectory, where: IntArray, least: FloatArray | float = 0.0
+) -> FloatArray:
     """Regret of each run at some checkpoints, where the Sender's utility spans [0, 1]."""
     regret = trajectory.regret[:, where] / trajectory.game.sender_scale.width
-    return np.maximum(regret, 0.0)
+    return np.maximum(regret, least)
 
 
 def name_of(game: PersuasionGame) -> str:

@@ -72,7 +72,8 @@ def judge_expectation(
 def _limits(theorem: RegretBound, d: RegretData, alpha: float) -> Limits:
     """Limits for mean regret, the upper one from regret cut off where it hardly reaches."""
     t = d.trajectory
-    limits = mean_limits(d.regret, d.trivial, alpha)
+    above = mean_limits(d.regret - d.least, d.trivial - d.least, alpha)
+    limits = Limits(above.mean + d.least, above.lower + d.least, above.upper + d.least)
     found = theorem.reach(t.game, d.rounds, t.parameters, horizon=t.horizon)
     if found is None:
         return limits
