@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from persuasion.rationals import LARGEST_EXACT_INT
+
 __all__ = [
     "LABELS",
     "TABLES",
@@ -27,8 +29,6 @@ Fields = dict[str, Any]
 TABLES = ("prior", "receiver_prior", "sender_utility", "receiver_utility", "kernel")
 LABELS = ("states", "actions", "signals")
 TEXTS = ("name", "source")
-
-_LARGEST_EXACT_INT = 2**53
 
 
 def parse_json(content: bytes) -> Fields:
@@ -90,7 +90,7 @@ def _no_constant(literal: str) -> float:
 def _whole(literal: str) -> int | Fraction:
     number = int(literal)
     # a Fraction keeps its digits beside floats, where numpy would round an int
-    return number if abs(number) <= _LARGEST_EXACT_INT else Fraction(number)
+    return number if abs(number) <= LARGEST_EXACT_INT else Fraction(number)
 
 
 def parse_npz(content: bytes) -> Fields:

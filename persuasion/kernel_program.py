@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from persuasion.errors import NotSolvedError
+from persuasion.kernel_highs import highs_over_kernels
 from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray
 
@@ -77,42 +78,14 @@ class HighsProgram:
 
     def __init__(self, gains: FloatArray) -> None:
         highspy = self._highspy = importlib.import_module("highspy")
-        m, n = self._shape = gains.shape
+        self._shape = gains.shape
         loss, self._unit = _losses(gains)
         self._sizes = np.zeros(0)
         self._penalties = list(_PENALTIES)
         self._penalty = 0.0
         self.kernel: FloatArray = np.zeros(gains.shape)
         self.prices: FloatArray = np.zeros(0)
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = m * n, m
-        lp.col_cost_ = loss.ravel()
-        lp.col_lower_ = np.zeros(m * n)
-        lp.col_upper_ = np.full(m * n, highspy.kHighsInf)
-        lp.row_lower_ = lp.row_upper_ = np.ones(m)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = np.arange(m * n + 1, dtype=np.int32)
-        lp.a_matrix_.index_ = np.repeat(np.arange(m, dtype=np.int32), n)
-        lp.a_matrix_.value_ = np.ones(m * n)
-        self._highs = highs = highspy.Highs()
-        for option, value in (
-            ("output_flag", False),
-            ("presolve", "off"),
-            ("solver", "simplex"),
-            ("threads", 1),
-            ("primal_feasibility_tolerance", _TOLERANCE),
-            ("dual_feasibility_tolerance", _TOLERANCE),
-            ("small_matrix_value", 1e-12),
-        ):
-            highs.setOptionValue(option, value)
-        highs.passModel(lp)
-        at_bound, basic = highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic
-        columns = [at_bound] * (m * n)
-        for column in (np.arange(m) * n + loss.argmin(axis=1)).tolist():
-            columns[column] = basic
-        basis = highspy.HighsBasis()
-        basis.col_status, basis.row_status, basis.valid = columns, [at_bound] * m, True
-        highs.setBasis(basis)
+        self._highs = highs_over_kernels(highspy, loss, _TOLERANCE)
 
     def add(self, actions: IntArray, coefficients: FloatArray) -> None:
         """See `KernelProgram`."""

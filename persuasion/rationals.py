@@ -17,11 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Numbers", "as_fractions", "frozen", "normalised", "read_numbers", "to_jsonable"]
+__all__ = [
+    "LARGEST_EXACT_INT",
+    "Numbers",
+    "as_fractions",
+    "frozen",
+    "normalised",
+    "read_numbers",
+    "to_jsonable",
+]
 
 FloatArray = NDArray[np.float64]
 
-_LARGEST_EXACT_INT = 2**53
+LARGEST_EXACT_INT = 2**53
 _LARGEST_EXPONENT = 400  # beyond it a decimal string is no float, and expanding it may never end
 
 
@@ -85,7 +93,7 @@ def read_numbers(values: Any, name: str, ndim: int, error: type[Exception]) -> N
         floats = np.array(array, dtype=np.float64, order="C")
     elif kind in "iub":
         floats = np.array(array, dtype=np.float64, order="C")
-        if kind != "b" and floats.size and np.abs(floats).max() > _LARGEST_EXACT_INT:
+        if kind != "b" and floats.size and np.abs(floats).max() > LARGEST_EXACT_INT:
             exact = tuple(Fraction(int(x)) for x in array.ravel())
     elif kind == "O":
         entries = [_number(x, name, error) for x in array.ravel()]

@@ -52,20 +52,16 @@ def solve_with_few_signals(
     if root is None:
         raise InfeasibleError("no scheme meets the margin, whatever the number of signals")
     heap = [(-root.value, next(order), root, everything, frozenset[int]())]
-    best: Solution | None = None
     while heap:
-        negative_bound, _, solution, allowed, required = heapq.heappop(heap)
-        if best is not None and -negative_bound <= best.value:
-            break
+        _, _, solution, allowed, required = heapq.heappop(heap)
         used = solution.recommendations or ()
-        if len(used) <= max_signals:
-            # best-first: no set left has a larger bound
-            best = solution
-            break
-        if problem.time_limit is not None and perf_counter() - started > problem.time_limit:
-            return _stopped(problem, solution, solve_part)
-        # branch on the action that carries most mass among those not yet decided
+        if len(used) <= max_signals:  # best-first: no set left has a larger bound
+            return replace(solution, seconds=perf_counter() - started)
         share = dict(zip(used, solution.scheme.signal_probabilities(problem.game), strict=True))
+        if problem.time_limit is not None and perf_counter() - started > problem.time_limit:
+            heaviest = sorted(used, key=lambda a: -share[a])[:max_signals]
+            return _stopped(problem, solution, tuple(sorted(heaviest)), solve_part)
+        # branch on the action that carries most mass among those not yet decided
         undecided = [a for a in used if a not in required]
         action = max(undecided, key=lambda a: share[a])
         children = [(tuple(a for a in allowed if a != action), required)]
@@ -82,11 +78,9 @@ def solve_with_few_signals(
             if part is not None:
                 entry = (-part.value, next(order), part, child_allowed, child_required)
                 heapq.heappush(heap, entry)
-    if best is None:
-        raise InfeasibleError(
-            f"no scheme with at most {max_signals} signals meets the margin {problem.margin}"
-        )
-    return replace(best, seconds=perf_counter() - started)
+    raise InfeasibleError(
+        f"no scheme with at most {max_signals} signals meets the margin {problem.margin}"
+    )
 
 
 def _solved(part: Problem, solve_part: Callable[[Problem], Solution]) -> Solution | None:
@@ -97,12 +91,16 @@ def _solved(part: Problem, solve_part: Callable[[Problem], Solution]) -> Solutio
 
 
 def _stopped(
-    problem: Problem, bound: Solution, solve_part: Callable[[Problem], Solution]
+    problem: Problem,
+    bound: Solution,
+    guess: tuple[int, ...],
+    solve_part: Callable[[Problem], Solution],
 ) -> Solution:
-    """The best single recommendation, with the bound of the open sets."""
-    singles = (_solved(problem.allowing((a,)), solve_part) for a in range(problem.n_actions))
-    known = [s for s in singles if s is not None]
+    """The better of a guessed set and all single recommendations, with the bound of open sets."""
+    sets = [guess, *((a,) for a in range(problem.n_actions))]
+    solved = (_solved(problem.allowing(actions), solve_part) for actions in sets)
+    known = [solution for solution in solved if solution is not None]
     if not known:
         raise InfeasibleError("the time limit was reached before any scheme was found")
-    best = max(known, key=lambda s: s.value)
+    best = max(known, key=lambda solution: solution.value)
     return replace(best, status=TIME_LIMIT, upper_bound=bound.upper_bound)

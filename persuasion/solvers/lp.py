@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from persuasion.errors import InfeasibleError, NotSolvedError
+from persuasion.kernel_highs import highs_over_kernels
 from persuasion.obedience import obedience_matrix, obedience_rows
 from persuasion.problem import Candidate, IntArray, Problem, Vertex
 from persuasion.rationals import FloatArray
@@ -115,40 +116,10 @@ class _Rows:
                 return self._candidate(masses, np.array(solution.row_dual))
 
     def _start(self) -> None:
-        problem, highspy = self.problem, self.highspy
-        m, n = problem.n_states, len(self.actions)
-        gains = problem.gains[:, self.actions]
-        favourite = gains.argmax(axis=1)
+        gains = self.problem.gains[:, self.actions]
         loss = gains.max(axis=1, keepdims=True) - gains
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = m * n, m
-        lp.col_cost_ = (loss * (problem.weights / self.unit)[:, None]).ravel()
-        lp.col_lower_ = np.zeros(m * n)
-        lp.col_upper_ = np.full(m * n, highspy.kHighsInf)
-        lp.row_lower_ = lp.row_upper_ = np.ones(m)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = np.arange(m * n + 1, dtype=np.int32)
-        lp.a_matrix_.index_ = np.repeat(np.arange(m, dtype=np.int32), n)
-        lp.a_matrix_.value_ = np.ones(m * n)
-        self.highs = highs = highspy.Highs()
-        for option, value in (
-            ("output_flag", False),
-            ("presolve", "off"),
-            ("solver", "simplex"),
-            ("threads", 1),
-            ("primal_feasibility_tolerance", _TOLERANCE),
-            ("dual_feasibility_tolerance", _TOLERANCE),
-            ("small_matrix_value", 1e-12),
-        ):
-            highs.setOptionValue(option, value)
-        highs.passModel(lp)
-        at_bound, basic = highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic
-        columns = [at_bound] * (m * n)
-        for column in (np.arange(m) * n + favourite).tolist():
-            columns[column] = basic
-        basis = highspy.HighsBasis()
-        basis.col_status, basis.row_status, basis.valid = columns, [at_bound] * m, True
-        highs.setBasis(basis)
+        costs = loss * (self.problem.weights / self.unit)[:, None]
+        self.highs = highs_over_kernels(self.highspy, costs, _TOLERANCE)
 
     def _add_violated(self, masses: FloatArray) -> bool:
         """Add, for each recommended action, its most violated absent row."""

@@ -197,13 +197,17 @@ def test_default_cases_are_covered_and_say_something(theorem: Any) -> None:
     cases = plan([theorem], quick=True)
     assert cases
     for case in cases:
-        if len(case.games) == 1 and case.horizon:
+        if case.types is not None:
+            assert case.horizon == theorem.horizon
+        elif len(case.games) == 1 and case.horizon:
             assert case.horizon == informative_horizon(theorem, case.games[0])
     full = plan([theorem])
     assert len({game for case in full for game in case.games}) == len(full) * theorem.n_games
     if theorem.n_games == 1:
         assert len(full) == 4
-        assert all(a.holds for game in default_games(theorem) for a in theorem.assumptions(game))
+        assert all(a.holds for case in full for a in theorem.assumptions(case.games))
+    if not theorem.brings_games:
+        assert [case.games for case in full] == [(game,) for game in default_games(theorem)]
 
 
 @pytest.mark.slow
@@ -215,6 +219,24 @@ def test_everything_by_default_is_as_it_should_be() -> None:
     assert {c["outcome"] for c in data["controls"]} == {"REFUTED"}
     assert data["faults"] == []
     assert page_faults(Path("out/report.html").read_text()) == []
+
+
+def test_theorems_about_types_are_left_out_where_a_game_is_named() -> None:
+    assert plan([statements.load("theorem_3")], [zoo.load("prosecutor")]) == ()
+    refused("verify theorem_3 --game prosecutor", "theorem_3", "games of its own")
+
+
+def test_types_reach_the_table_the_page_and_the_record() -> None:
+    done("verify theorem_3 --quick --n-runs 2 --out out")
+    record = json.loads(Path("out/verify.json").read_text())
+    first, second = record["findings"]
+    assert (first["outcome"], second["outcome"]) == ("NOT_REFUTED", "NOT_REFUTED")
+    assert first["types"]["sequence"] == "LargestGap()"
+    assert np.shape(first["types"]["utilities"]) == (3, 3, 3)
+    assert record["controls"][0]["outcome"] == "REFUTED"
+    page = Path("out/report.html").read_text()
+    assert "uniform 3x3, seed 91, 3 types, LargestGap()" in page
+    assert page_faults(page) == []
 
 
 def test_box_theorem_is_tried_on_the_learner_with_boxes() -> None:

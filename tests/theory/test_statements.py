@@ -12,6 +12,7 @@ from persuasion.ambiguity import l1_ball
 from persuasion.robust import solve_robust
 from theory import Outcome, RobustValue, check, statements
 from theory.theorem import LowerBound, PathwiseTheorem, RegretBound, StaticTheorem
+from theory.type_theorem import TypeTheorem
 
 PROSECUTOR = zoo.load("prosecutor")
 F1 = zoo.load("f1", m=4, beta=2)
@@ -36,7 +37,8 @@ def data_of_control(theorem):
         return [RobustValue(game, e, solve_robust(game, b).value) for e, b in balls.items()]
     games = [game] if game is not None else theorem.games(control.horizon)
     learner = learners.load(control.learner, **control.parameters)
-    return [simulate(g, learner, horizon=control.horizon, n_runs=control.n_runs) for g in games]
+    settings = {"horizon": control.horizon, "n_runs": control.n_runs, "types": control.types}
+    return [simulate(g, learner, **settings) for g in games]
 
 
 def test_every_file_is_found():
@@ -96,6 +98,13 @@ def test_its_learner_does_not_refute_it(theorem):
             for e in (0.001, 0.1, 1.0)
         ]
         assert check(theorem, data).outcome == Outcome.NOT_REFUTED
+        return
+    if isinstance(theorem, TypeTheorem):
+        for world in theorem.worlds(quick=True):
+            settings = {"types": world.types, "horizon": theorem.horizon}
+            n_runs = 1 if theorem.kind == "pathwise" else 64
+            data = simulate(world.game, theorem.learner, n_runs=n_runs, **settings)
+            assert check(theorem, data).outcome == Outcome.NOT_REFUTED
         return
     games = theorem.games(1000) if isinstance(theorem, LowerBound) else (PROSECUTOR,)
     horizon = 1000 if isinstance(theorem, LowerBound) else 10**5
