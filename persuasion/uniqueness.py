@@ -17,12 +17,12 @@ from persuasion.values import sender_value
 if TYPE_CHECKING:
     from persuasion.results import Solution
 
-__all__ = ["CELL_LIMIT", "fewest_signals", "is_unique"]
+__all__ = ["CELL_LIMIT", "SIDE_LIMIT", "fewest_signals", "is_unique"]
 
 CELL_LIMIT = 5000
-"""Up to this many (state, action) pairs `is_unique` decides exactly.
-
-That takes a second in most games of this size, and 20 where there are as many actions as states."""
+"""Up to this many (state, action) pairs `is_unique` decides exactly."""
+SIDE_LIMIT = 30
+"""And only with at most this many states or this many actions: exact pivots grow with both."""
 
 _SAFETY = 100
 """A number is clearly positive at this many times what rounding can have done to it."""
@@ -49,7 +49,8 @@ def is_unique(solution: Solution) -> bool | None:
     bool or None
         None where undecided: the solution is not optimal, was restored from a file, comes from a
         limit on the number of signals or from a method that splits beliefs, or has more than
-        `CELL_LIMIT` (state, action) pairs and is not clearly unique in floating point.
+        `CELL_LIMIT` (state, action) pairs, or more than `SIDE_LIMIT` of both, and is not clearly
+        unique in floating point.
 
     Notes
     -----
@@ -78,7 +79,8 @@ def is_unique(solution: Solution) -> bool | None:
         return None
     if _clearly_unique(problem, candidate):
         return True
-    if problem.n_states * problem.n_actions > CELL_LIMIT:
+    too_large = problem.n_states * problem.n_actions > CELL_LIMIT
+    if too_large or min(problem.n_states, problem.n_actions) > SIDE_LIMIT:
         return None
     from persuasion.rational_simplex import RationalSimplex
 
