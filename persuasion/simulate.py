@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import inspect
+import operator
+import pickle
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -124,11 +128,16 @@ def simulate(
     if types is not None:
         _check_types(types, receiver, environment)
     receiver = Bayesian() if receiver is None else receiver
-    _check(game, horizon, n_runs, n_jobs)
-    horizon, n_runs = int(horizon), int(n_runs)
+    _check(game, horizon, n_runs, seed, n_jobs)
+    horizon, n_runs, seed, n_jobs = int(horizon), int(n_runs), int(seed), int(n_jobs)
     type_game = None if types is None else TypeGame(game, types, types.for_game(game))
     _check_learner(game, learner, horizon, type_game)
     environment = Stationary(tuple(game.prior.tolist())) if environment is None else environment
+    if not (hasattr(environment, "segments") and hasattr(environment, "sequence")):
+        raise PersuasionError(
+            f"`environment` must have methods segments and sequence; got {environment!r}; "
+            "see persuasion.environments"
+        )
     rounds = _checkpoints(checkpoints, horizon)
     stages = [] if type_game else _stages(game, environment, horizon, receiver)
     play = _Play(
@@ -180,7 +189,7 @@ class _Play:
         return {
             **types,
             "game": self.game.to_dict(),
-            "learner": [self.learner.name, describe(self.learner)],
+            "learner": [self.learner.name, describe(self.learner), *_foreign(self.learner)],
             "receiver": repr(self.receiver),
             "environment": repr(self.environment),
             "horizon": self.horizon,
@@ -200,7 +209,8 @@ class _Play:
             )
         sequence = self.environment.sequence(seeds[0])
         draws = default_rng(seeds[2])
-        learner.reset(LearnerView(self.game, self.horizon, learner.knows), default_rng(seeds[1]))
+        view = LearnerView(self.game, self.horizon, learner.knows)
+        learner.reset(view, anonymous(seeds[1]))
         log = _Log()
         payoffs = np.zeros(len(self.checkpoints)) if self.realised else None
         round_ = 1
@@ -212,7 +222,7 @@ class _Play:
                     "it must be a later round"
                 )
             scheme = learner.scheme()
-            if not isinstance(scheme, SignalingScheme):
+            if type(scheme) is not SignalingScheme:  # a subclass would be shown the prior
                 raise PersuasionError(
                     f"learner {learner.name!r} returned a {type(scheme).__name__} from scheme(); "
                     "wrap the kernel: SignalingScheme(kernel)"
@@ -309,6 +319,35 @@ class _Log:
         self.samples: list[int] = []
 
 
+def anonymous(seed: SeedSequence) -> Generator:
+    """Generator that does not tell from which seed it was spawned, hence not what others draw."""
+    return default_rng(seed.generate_state(4, np.uint64))
+
+
+def _foreign(learner: Learner) -> list[str]:
+    """Return what tells a learner from outside this package, code and private state, from others.
+
+    The version in a store's label covers the package's own learners; those of users are known by
+    their source and everything they hold.
+    """
+    kind = type(learner)
+    known = ("persuasion", "builtins", "abc", "typing")
+    written = [c for c in kind.__mro__ if c.__module__.partition(".")[0] not in known]
+    if not written:
+        return []
+    try:
+        code = "".join(inspect.getsource(c) for c in written)
+        state = pickle.dumps(vars(learner))
+    except (OSError, TypeError, AttributeError, pickle.PicklingError) as cause:
+        raise PersuasionError(
+            f"runs of the learner {learner.name!r} cannot be kept in a store: its source and "
+            f"state tell it from others, and they cannot be read ({cause}); leave `store` out, or "
+            "define its class in a file and let it hold plain values"
+        ) from cause
+    digest = hashlib.sha256(code.encode() + state).hexdigest()
+    return [f"{kind.__module__}.{kind.__qualname__}", digest]
+
+
 def describe(learner: Learner) -> dict[str, Any]:
     """Parameters of a learner, JSON-ready: what a rerun needs."""
     if not is_dataclass(learner):
@@ -381,6 +420,7 @@ def _assemble(
         learner=play.learner.name,
         parameters=describe(play.learner),
         receiver=repr(play.receiver if world is None else world.types),
+        environment=repr(play.environment),
         horizon=play.horizon,
         n_runs=len(runs),
         seed=play.seed,
@@ -413,20 +453,40 @@ def _checkpoints(wanted: str | Sequence[int], horizon: int) -> IntArray:
         if wanted != "log":
             raise PersuasionError(f'`checkpoints` must be "log" or rounds; got {wanted!r}')
         return log_checkpoints(horizon)
-    rounds = np.unique(np.append(np.asarray(wanted, dtype=np.int64), horizon))
+    given = list(wanted)
+    if not all(map(_is_whole, given)):
+        raise PersuasionError(f"`checkpoints` must be whole rounds; got {given}")
+    rounds = np.unique([*map(int, given), horizon])
     if rounds[0] < 1 or rounds[-1] > horizon:
         raise PersuasionError(
-            f"`checkpoints` must lie between 1 and the horizon {horizon}; got {list(wanted)}"
+            f"`checkpoints` must lie between 1 and the horizon {horizon}; got {given}"
         )
     return rounds
 
 
-def _check(game: PersuasionGame, horizon: int, n_runs: int, n_jobs: int) -> None:
+def _is_whole(value: Any) -> bool:
+    """Whether a value is an integer, or a float that is one; not a truth value."""
+    if isinstance(value, (bool, np.bool_)):
+        return False
+    if isinstance(value, (float, np.floating)):
+        return float(value).is_integer()
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _check(game: PersuasionGame, horizon: int, n_runs: int, seed: int, n_jobs: int) -> None:
     if not isinstance(game, PersuasionGame):
         raise PersuasionError(f"`game` must be a PersuasionGame; got {type(game).__name__}")
     for value, name in ((horizon, "horizon"), (n_runs, "n_runs")):
-        if isinstance(value, bool) or int(value) != value or value < 1:
-            raise PersuasionError(f"`{name}` must be an integer of at least 1; got {value}")
+        if not _is_whole(value) or value < 1:
+            raise PersuasionError(f"`{name}` must be an integer of at least 1; got {value!r}")
+    if not _is_whole(seed) or isinstance(seed, float) or seed < 0:
+        raise PersuasionError(f"`seed` must be an integer of at least 0; got {seed!r}")
+    if not _is_whole(n_jobs):
+        raise PersuasionError(f"`n_jobs` must be an integer; got {n_jobs!r}")
     if n_jobs == 0:
         raise PersuasionError("`n_jobs` must not be 0; 1 runs here, 2 uses two processes, -1 all")
     if not game.has_common_prior:

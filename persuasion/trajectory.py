@@ -114,6 +114,8 @@ class Trajectory:
     parameters : mapping
         Its parameters, as given or by default.
     receiver : str
+    environment : str
+        Where states came from, see `persuasion.environments`; empty where nobody said.
     horizon, n_runs : int
     seed : int
     checkpoints : ndarray of int (n_checkpoints,)
@@ -153,6 +155,7 @@ class Trajectory:
     seconds: float = field(default=0.0, compare=False)
     n_requested: int = 0
     types: TypeRecord | None = None
+    environment: str = ""
 
     @property
     def mean_optimum(self) -> FloatArray:
@@ -220,6 +223,7 @@ class Trajectory:
             "learner": self.learner,
             "parameters": dict(self.parameters),
             "receiver": self.receiver,
+            "environment": self.environment,
             "horizon": self.horizon,
             "n_runs": self.n_runs,
             "n_requested": self.n_requested,
@@ -255,6 +259,7 @@ class Trajectory:
             learner=data["learner"],
             parameters=data["parameters"],
             receiver=data["receiver"],
+            environment=data.get("environment", ""),
             horizon=data["horizon"],
             n_runs=data["n_runs"],
             n_requested=data["n_requested"],

@@ -28,7 +28,9 @@ class LearnerView:
     Always there: `n_states`, `n_actions`, `actions` (their labels, so that recommendations bear
     the game's names), `sender_utility`, `receiver_utility`, `horizon`.
     Only if declared in the learner's `knows`: `prior`, `prior_lower_bound` (the smallest positive
-    prior probability), `type_set`. Asking for anything else raises `KnowledgeError`.
+    prior probability), `type_set` (a `persuasion.types.TypeSet`: utilities of the types that may
+    turn up, and the beliefs that matter against them). Asking for anything else raises
+    `KnowledgeError`.
 
     Parameters
     ----------

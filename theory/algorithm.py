@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from persuasion.environments import Stationary
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
@@ -198,6 +199,12 @@ def outside_model(trajectory: Trajectory) -> str | None:
         )
     if not trajectory.game.has_common_prior:
         return "the theorems assume a common prior"
+    own = repr(Stationary(tuple(trajectory.game.prior.tolist())))
+    if trajectory.environment not in ("", own):
+        return (
+            "the theorems assume states drawn from the game's prior; those of this trajectory came "
+            f"from {trajectory.environment[:200]}"
+        )
     per_round = trajectory.optimum / trajectory.checkpoints
     width = trajectory.game.sender_scale.width
     if np.ptp(per_round) > _STATIONARY * width:
@@ -239,10 +246,12 @@ def not_robust(
     if own.get("form", "sum") not in forms:
         legal = " or ".join(repr(form) for form in forms)
         return f"the theorem speaks about radii of form {legal}; this one is {own['form']!r}"
+    if np.isnan(trajectory.epochs.radius).any():
+        return "the learner did not state the radius that the theorem needs"
     wanted = Schedule.of(trajectory).radii_of(trajectory)
     gap = np.abs(wanted - trajectory.epochs.radius)
     if not (gap <= _SAME_RADIUS).all():
-        worst = int(np.nanargmax(gap))
+        worst = int(gap.argmax())
         return (
             f"the learner stated radius {trajectory.epochs.radius[worst]:.9g} at round "
             f"{int(trajectory.epochs.start[worst])}, where the theorem's is {wanted[worst]:.9g}"

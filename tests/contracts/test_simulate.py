@@ -214,6 +214,17 @@ def test_drifting_prior_is_charged_against_the_optimum_of_the_round():
         ({"horizon": 2.5}, "horizon"),
         ({"n_runs": 0}, "n_runs"),
         ({"n_jobs": 0}, "n_jobs"),
+        ({"n_jobs": "2"}, "n_jobs"),
+        ({"horizon": float("nan")}, "horizon"),
+        ({"horizon": float("inf")}, "horizon"),
+        ({"horizon": "100"}, "horizon"),
+        ({"horizon": None}, "horizon"),
+        ({"n_runs": True}, "n_runs"),
+        ({"seed": -1}, "seed"),
+        ({"seed": "a"}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"environment": "drifting"}, "environment"),
+        ({"checkpoints": [1.5]}, "checkpoints"),
         ({"checkpoints": [0, 5]}, "checkpoints"),
         ({"checkpoints": "linear"}, "checkpoints"),
         ({"learner": "nobody"}, "legal are"),
@@ -373,6 +384,75 @@ def test_a_handmade_learner_is_found_again_in_a_store(tmp_path):
             progress=lambda done, of, finished=finished: finished.append(done),
         )  # fmt: skip
     assert finished == [1]
+
+
+class Hiding(Fixed):
+    """What it plays is in a private attribute, which its parameters do not show."""
+
+    def __init__(self, kernel):
+        super().__init__()
+        self._kernel = kernel
+
+    def reset(self, view, rng):
+        super().reset(view, rng)
+        self._scheme = SignalingScheme(self._kernel)
+
+
+def test_learners_that_differ_in_what_they_hide_share_nothing_in_a_store(tmp_path):
+    silent, telling = np.ones((2, 1)), np.eye(2)
+    for kernel in (silent, telling, silent):
+        kept = simulate(PROSECUTOR, Hiding(kernel), horizon=10, store=tmp_path)
+        assert kept.same_results(simulate(PROSECUTOR, Hiding(kernel), horizon=10))
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_a_learner_of_the_same_name_and_parameters_shares_nothing_in_a_store(tmp_path):
+    class Reversed(Fixed):
+        def scheme(self):
+            return SignalingScheme(np.ones((2, 1)))
+
+    own = simulate(PROSECUTOR, Fixed(), horizon=10, store=tmp_path)
+    other = simulate(PROSECUTOR, Reversed(), horizon=10, store=tmp_path)
+    assert other.same_results(simulate(PROSECUTOR, Reversed(), horizon=10))
+    assert not other.same_results(own)
+
+
+def test_a_learner_whose_state_cannot_be_read_is_not_stored(tmp_path):
+    learner = Hiding(np.eye(2))
+    learner.callback = lambda: None
+    with pytest.raises(PersuasionError, match="cannot be kept in a store"):
+        simulate(PROSECUTOR, learner, horizon=10, store=tmp_path)
+
+
+def test_the_generator_does_not_tell_the_seed_of_the_states():
+    class Curious(Fixed):
+        def reset(self, view, rng):
+            super().reset(view, rng)
+            source = rng.bit_generator.seed_seq
+            assert np.any(np.asarray(source.entropy) != 12345)
+            assert source.spawn_key == ()
+
+    simulate(PROSECUTOR, Curious(), horizon=10, seed=12345)
+
+
+def test_a_scheme_that_could_listen_is_refused():
+    class Listening(SignalingScheme):
+        """`posteriors` would be handed the true prior."""
+
+    class Spy(Fixed):
+        def scheme(self):
+            return Listening(np.eye(2))
+
+    with pytest.raises(PersuasionError, match="Listening"):
+        simulate(PROSECUTOR, Spy(), horizon=10)
+
+
+def test_a_trajectory_tells_where_its_states_came_from():
+    drift = Drifting(((0.7, 0.3), (0.2, 0.8)), (1, 6))
+    told = simulate(PROSECUTOR, "plug_in", horizon=10, environment=drift)
+    assert eval(told.environment, {"Drifting": Drifting}) == drift
+    assert Trajectory.from_dict(told.to_dict()).environment == told.environment
+    assert simulate(PROSECUTOR, "plug_in", horizon=10).environment.startswith("Stationary(")
 
 
 def test_a_whole_number_may_be_a_float():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from persuasion import Bayesian, PersuasionError, PersuasionGame, learners, simulate, zoo
-from persuasion.environments import Drifting
+from persuasion.environments import Drifting, Stationary
 from theory import Outcome, RobustValue, Verdict, check, constants, statements
 from theory.check import OptimumMismatchError
 
@@ -144,10 +144,34 @@ def test_other_models_are_not_judged_even_as_controls(as_control):
     adversarial = replace(honest, receiver=repr(Bayesian(ties="adversarial")))
     drift = Drifting(((0.7, 0.3), (0.2, 0.8)), (1, 51))
     drifting = simulate(PROSECUTOR, "robust", horizon=100, environment=drift, checkpoints=[50])
-    for trajectory, reason in ((adversarial, "indifferent"), (drifting, "one prior")):
+    for trajectory, reason in ((adversarial, "indifferent"), (drifting, "game's prior")):
         verdict = check("theorem_1_growth", trajectory, as_control=as_control)
         assert verdict.outcome == Outcome.NOT_APPLICABLE
         assert reason in verdict.words
+
+
+@pytest.mark.parametrize(
+    "environment", [Stationary((0.7, 0.3)), Drifting(((0.3, 0.7), (0.7, 0.3)), (1, 51))]
+)
+def test_a_prior_other_than_the_game_s_is_noticed_where_the_optimum_is_the_same(environment):
+    game = PersuasionGame([0.3, 0.7], [[0, 0, 1]] * 2, [[1, 0, 0.6], [0, 1, 0.6]])
+    trajectory = simulate(game, "robust", horizon=100, environment=environment)
+    assert np.ptp(trajectory.optimum / trajectory.checkpoints) < 1e-9
+    verdict = check("theorem_1_growth", trajectory, as_control=True)
+    assert verdict.outcome == Outcome.NOT_APPLICABLE
+    assert "game's prior" in verdict.words
+
+
+def test_a_learner_that_states_no_radius_is_not_the_robust_one(robust):
+    epochs = replace(robust.epochs, radius=np.full(len(robust.epochs), np.nan))
+    verdict = check("theorem_1_growth", replace(robust, epochs=epochs))
+    assert verdict.outcome == Outcome.NOT_APPLICABLE
+    assert "did not state the radius" in verdict.words
+
+
+def test_regret_below_zero_is_an_error_and_not_good_news(robust):
+    with pytest.raises(PersuasionError, match="below what is possible"):
+        check("theorem_1_growth", replace(robust, regret=robust.regret - 2 * robust.regret.max()))
 
 
 def test_a_failing_assumption_is_named():

@@ -126,8 +126,19 @@ class RegretData:
 def scaled_regret(
     trajectory: Trajectory, where: IntArray, least: FloatArray | float = 0.0
 ) -> FloatArray:
-    """Regret of each run at some checkpoints, where the Sender's utility spans [0, 1]."""
+    """Regret of each run at some checkpoints, where the Sender's utility spans [0, 1].
+
+    Raises
+    ------
+    PersuasionError
+        When a run did better than anybody can, by more than rounding.
+    """
     regret = trajectory.regret[:, where] / trajectory.game.sender_scale.width
+    if (regret < least - SLACK * trajectory.checkpoints[where]).any():
+        raise PersuasionError(
+            f"a run of {trajectory.learner!r} has regret {float(regret.min()):.6g}, below what is "
+            "possible: its payoffs or its optimum are wrong"
+        )
     return np.maximum(regret, least)
 
 
