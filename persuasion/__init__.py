@@ -19,10 +19,13 @@ from persuasion.many import solve_many
 from persuasion.prior_sweep import PriorSweep, value_over_priors
 from persuasion.receivers import Bayesian, Biased, Quantal
 from persuasion.results import Solution
+from persuasion.robust import solve_robust
 from persuasion.scheme import SignalingScheme
 from persuasion.simulate import simulate
 from persuasion.solve import solve
 from persuasion.trajectory import Trajectory
+from persuasion.type_program import solve_types
+from persuasion.types import ReceiverTypes
 from persuasion.uniqueness import fewest_signals
 from persuasion.values import (
     first_best,
@@ -46,6 +49,7 @@ __all__ = [
     "PersuasionGame",
     "PriorSweep",
     "Quantal",
+    "ReceiverTypes",
     "SchemeError",
     "SignalingScheme",
     "Solution",
@@ -63,6 +67,8 @@ __all__ = [
     "simulate",
     "solve",
     "solve_many",
+    "solve_robust",
+    "solve_types",
     "supremum_adversarial",
     "value_over_priors",
 ]
