@@ -28,6 +28,7 @@ from persuasion.rationals import FloatArray
 from persuasion.receivers import Bayesian, Receiver
 from persuasion.regret import IntArray, cumulative, log_checkpoints
 from persuasion.scheme import SignalingScheme
+from persuasion.seeds import anonymous
 from persuasion.solve import solve
 from persuasion.store import Store, code_versions, key_of
 from persuasion.trajectory import EPOCH_COLUMNS, Epochs, Trajectory, TypeRecord
@@ -317,11 +318,6 @@ class _Log:
         self.radius: list[float] = []
         self.distance: list[float] = []
         self.samples: list[int] = []
-
-
-def anonymous(seed: SeedSequence) -> Generator:
-    """Generator that does not tell from which seed it was spawned, hence not what others draw."""
-    return default_rng(seed.generate_state(4, np.uint64))
 
 
 def _foreign(learner: Learner) -> list[str]:

@@ -91,6 +91,8 @@ class Store:
                     "use a new folder, or delete this one"
                 )
             return
+        if self.folder.exists() and not self.folder.is_dir():
+            raise PersuasionError(f"{self.folder} is a file; a store is a folder, name another")
         if self.folder.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
             raise PersuasionError(
                 f"{self.folder} is not empty and not a store; name a new or empty folder"

@@ -109,8 +109,8 @@ class GrowthFit:
         lines = [
             f"regret{over} ~ ({self.against})^{self.exponent:.4g}, "
             f"{1 - self.alpha:.0%} bootstrap limits [{self.limits[0]:.4g}, {self.limits[1]:.4g}]",
-            f"points used {len(self.used)}, left out {len(self.excluded)}; "
-            f"R / sqrt(T ln T) varies by {self.flatness:.1%}",
+            f"points used {len(self.used)}, left out {len(self.excluded)}"
+            + ("" if self.against == "m" else f"; R / sqrt(T ln T) varies by {self.flatness:.1%}"),
         ]
         reasons = sorted({p.reason for p in self.excluded})
         lines += [
@@ -182,6 +182,8 @@ def fit_growth(
         given, columns = [trajectories], [np.flatnonzero(trajectories.checkpoints >= 2)]
     else:
         given = list(trajectories)
+        if not all(isinstance(t, Trajectory) for t in given):
+            raise PersuasionError("`trajectories` must be one or more results of `simulate`")
         columns = [np.array([len(t.checkpoints) - 1]) for t in given]
     points, samples = [], []
     for trajectory, where in zip(given, columns, strict=True):

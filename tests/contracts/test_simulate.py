@@ -309,6 +309,12 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
         simulate(THREE, "plug_in", horizon=10, store=tmp_path)
 
 
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(PersuasionError, match="is a file"):
+        Store(tmp_path / "file")
+
+
 def test_interruption_keeps_what_was_done(tmp_path):
     def stop_after_two(done, of):
         if done == 2:

@@ -35,6 +35,12 @@ def made_up(curve, *, m=4, horizon=10**6, n_runs=5, noise=0.0, radius=None):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("data", [[1], "runs"])
+def test_only_trajectories_are_fitted(data):
+    with pytest.raises(PersuasionError, match="results of `simulate`"):
+        fit_growth(data)
+
+
 @pytest.mark.parametrize("power", [0.3, 0.5, 0.7, 1.0])
 def test_power_laws_are_found_exactly(power):
     fit = fit_growth(made_up(lambda t: 3 * t**power))
