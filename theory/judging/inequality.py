@@ -30,9 +30,9 @@ def judge_pathwise(
         violations += int((excess > SLACK).sum())
         says = right < rows.trivial
         telling |= bool(says.any())
-        if not says.any():
-            continue
         broken = bool((excess > SLACK).any())
+        if not broken and not says.any():
+            continue
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(right > 0, rows.left / right, rows.left)
         score = excess if broken else np.where(says, ratio, -np.inf)

@@ -47,7 +47,7 @@ class Exp3Bound(TypeTheorem, RegretBound):
         game="opposed_interests",
         types=ReceiverTypes([zoo.load("opposed_interests").receiver_utility], Alternating()),
         horizon=3000,
-        n_runs=20,
+        n_runs=60,
     )
 
     def worlds(self, *, quick: bool = False) -> tuple[World, ...]:
