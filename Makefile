@@ -7,7 +7,7 @@ RUN    := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed-$(shell { cat pyproject.toml constraints.txt; pwd; } | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint bench notebooks clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; \
@@ -30,6 +30,9 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 bench: $(STAMP) ## side-by-side timings
 	$(RUN) -m benchmarks
+
+notebooks: $(STAMP) ## execute the notebooks and save their outputs
+	$(RUN) notebooks/execute.py
 
 clean: ## remove caches and build results (.venv stays; delete it to start afresh)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,209 @@
+"""Every notebook is saved as it runs: with outputs, without errors, and the same ones each time."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+from notebooks.execute import (
+    TIME_LIMIT,
+    differences,
+    execute,
+    main,
+    normalised,
+    notebooks,
+    read,
+    text_outputs,
+)
+
+VARYING = {
+    "absolute path": re.compile(r"(?<![\w.~}<:/])(?:/[\w.-]+){2,}|\b[A-Z]:\\"),
+    "date": re.compile(r"\b(?:19|20)\d\d-\d\d-\d\d\b"),
+    "time of day": re.compile(r"\b\d\d?:\d\d\b"),
+    "duration": re.compile(r"\d ?(?:[mµn]?s|sec|seconds)\b"),
+    "address": re.compile(r"\b0x[0-9a-f]{6,}"),
+}
+LOGIC = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Lambda,
+    ast.While,
+    ast.If,
+    ast.Try,
+)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def faults(notebook: NotebookNode) -> list[str]:
+    """Say in words what a saved notebook should not be like."""
+    nbformat.validate(notebook)
+    found = []
+    if normalised(notebook) != notebook:
+        found.append("metadata not normalised")
+    if not any(cell.outputs for cell in code_cells(notebook)):
+        found.append("no outputs")
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        if cell.execution_count != number:
+            found.append(f"code cell {number} was not executed in order")
+        code = "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
+        tree = ast.parse(code)
+        if any(isinstance(node, LOGIC) for node in ast.walk(tree)):
+            found.append(f"code cell {number} has logic of its own")
+        if tree.body and isinstance(tree.body[-1], ast.Expr) and not cell.outputs:
+            found.append(f"code cell {number} has lost its output")
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                found.append(f"code cell {number} complains")
+    for number, text in enumerate(text_outputs(notebook), start=1):
+        # the style of an HTML table says nothing that could vary; kinds such as text/plain neither
+        text = re.sub(r"<[^>]*>|^\[\w+(?:/\w+)?\]$", " ", text, flags=re.MULTILINE)
+        found += [
+            f"code cell {number} shows: {name}"
+            for name, pattern in VARYING.items()
+            if pattern.search(text)
+        ]
+    return found
+
+
+@pytest.fixture
+def saved() -> NotebookNode:
+    """Return a faultless notebook as if it had been executed."""
+    printed = nbformat.v4.new_output("stream", name="stdout", text="3/5\n")
+    cells = [
+        new_code_cell("x = '3/5'", execution_count=1),
+        new_code_cell("print(x)", execution_count=2, outputs=[printed]),
+    ]
+    return normalised(new_notebook(cells=cells))
+
+
+def test_there_are_notebooks() -> None:
+    assert "01_persuasion_in_ten_minutes.ipynb" in [path.name for path in notebooks()]
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_saved_notebook(path: Path) -> None:
+    assert faults(read(path)) == []
+    assert path.stat().st_size < 300_000
+
+
+def test_faultless_notebook_passes(saved: NotebookNode) -> None:
+    assert faults(saved) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("saved in /tmp/out/report.html", "absolute path"),
+        ("on 2024-05-31", "date"),
+        ("at 12:30", "time of day"),
+        ("knapsack, 0.00129 s", "duration"),
+        ("12ms", "duration"),
+        ("<Axes at 0x7f00deadbeef>", "address"),
+    ],
+)
+def test_varying_output_is_caught(text: str, fault: str, saved: NotebookNode) -> None:
+    saved.cells[1].outputs[0].text = text.replace("<", "(")
+    assert faults(saved) == [f"code cell 2 shows: {fault}"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f():\n    pass", "class A:\n    pass", "f = lambda: 1", "if x:\n    x = 1"],
+    ids=["function", "class", "lambda", "branch"],
+)
+def test_logic_is_caught(source: str, saved: NotebookNode) -> None:
+    saved.cells[0].source = source
+    assert faults(saved) == ["code cell 1 has logic of its own"]
+
+
+def test_missing_outputs_are_caught(saved: NotebookNode) -> None:
+    saved.cells[1].outputs = []
+    assert faults(saved) == ["no outputs", "code cell 2 has lost its output"]
+
+
+def test_error_and_disorder_are_caught(saved: NotebookNode) -> None:
+    saved.cells[1].outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
+    saved.cells[0].execution_count = 7
+    saved.cells[0].metadata["execution"] = {"started": "now"}
+    assert faults(saved) == [
+        "metadata not normalised",
+        "code cell 1 was not executed in order",
+        "code cell 2 complains",
+    ]
+
+
+def test_differences_name_cell_and_line(saved: NotebookNode) -> None:
+    fresh = nbformat.from_dict(saved)
+    assert differences(saved, fresh) == []
+    fresh.cells[1].outputs[0].text = "2/5\n"
+    lines = differences(saved, fresh)
+    assert lines[0] == "code cell 2:"
+    assert lines[-2:] == ["-3/5", "+2/5"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+def test_notebook_runs_as_saved(path: Path) -> None:
+    before = read(path)
+    assert differences(before, execute(before, TIME_LIMIT)) == []
+
+
+@pytest.mark.slow
+def test_executed_notebook_is_compared_and_rewritten(
+    saved: NotebookNode, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "page.ipynb"
+    saved.cells[1].outputs[0].text = "2/5\n"
+    nbformat.write(saved, path)
+    before = path.read_bytes()
+    assert main(["--check", str(path)]) == 1
+    assert "code cell 2" in capfd.readouterr().err
+    assert path.read_bytes() == before
+    assert main([str(path)]) == 0
+    after = path.read_bytes()
+    assert text_outputs(read(path)) == ["", "[stdout]\n3/5"]
+    assert main([str(path)]) == main(["--check", str(path)]) == 0
+    assert path.read_bytes() == after
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "message", "error"),
+    [
+        ("1 / 0", "ZeroDivisionError", CellExecutionError),
+        ("import os; os._exit(1)", "Kernel died", DeadKernelError),
+    ],
+    ids=["raises", "kills"],
+)
+def test_failing_cell_is_reported(
+    source: str,
+    message: str,
+    error: type[Exception],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "page.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(source)]), path)
+    before = path.read_bytes()
+    assert main([str(path)]) == 1
+    assert message in capfd.readouterr().err
+    assert path.read_bytes() == before
+    with pytest.raises(error, match=message):
+        execute(read(path))
+
+
+@pytest.mark.slow
+def test_time_limit_is_for_the_whole_notebook() -> None:
+    cells = [new_code_cell("import time; time.sleep(2)") for _ in range(10)]
+    with pytest.raises(TimeoutError, match="more than 5 s"):
+        execute(new_notebook(cells=cells), time_limit=5.0)
