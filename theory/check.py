@@ -104,6 +104,8 @@ def check(
         raise PersuasionError(f"`alpha` must lie between 0 and 1; got {alpha}")
     if not bound_factor > 0:
         raise PersuasionError(f"`bound_factor` must be positive; got {bound_factor}")
+    if data is None:
+        raise PersuasionError("`data` must be one or more results of `simulate`; got None")
     case = Case(theorem, alpha, as_control, bound_factor, rounds)
     items: list[Trajectory | RobustValue] = (
         [data] if isinstance(data, (Trajectory, RobustValue)) else list(data)

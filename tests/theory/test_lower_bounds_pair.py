@@ -1,6 +1,8 @@
 """Where the lower bounds over a pair of priors do not apply."""
 
-from persuasion import simulate
+import pytest
+
+from persuasion import PersuasionError, simulate
 from theory import Outcome, check
 from theory.statements import load
 from theory.statements._pair import PairConstants, build_pair
@@ -14,3 +16,8 @@ def test_the_relaxed_bound_needs_strict_reluctance():
     assert verdict.outcome is Outcome.NOT_APPLICABLE
     held = {a.name: a.holds for a in load("theorem_2_relaxed").assumptions(pair)}
     assert held == {"gap Delta": True, "B p+ / (1 - p+)": False, "a / c0": True}
+
+
+def test_data_are_needed():
+    with pytest.raises(PersuasionError, match="results of `simulate`"):
+        check("theorem_2", None)
