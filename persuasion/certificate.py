@@ -11,6 +11,7 @@ unit: rescaling either utility leaves them as they are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -116,13 +117,13 @@ def certify(problem: Problem, candidate: Candidate) -> Certified:
     columns, prices, reduced = _state_prices(problem, candidate)
     upper_bound = float(weights @ prices)
     raw = candidate.masses
-    if raw.shape != gains.shape or not np.isfinite(raw).all():
+    if raw.shape != gains.shape or not math.isfinite(float(raw.sum())):
         return _rejected(problem, prices, upper_bound)
     if columns is not None:
         raw = raw[:, columns]
     masses = np.where(raw < (_STRAY * weights)[:, None], 0.0, raw)
     totals = across(np.add, masses)
-    deviation = float((np.abs(totals - weights) / weights).max())
+    deviation = float(np.abs(totals / weights - 1.0).max())
     if raw.min() < 0:
         deviation = max(deviation, float(-(raw / weights[:, None]).min()))
     if totals.min() == 0:
@@ -130,11 +131,13 @@ def certify(problem: Problem, candidate: Candidate) -> Certified:
         masses[lost, reduced[lost].argmax(axis=1)] = 1.0
         totals = across(np.add, masses)
     masses *= (weights / totals)[:, None]
-    used = np.flatnonzero(masses.any(axis=0))
-    masses = masses[:, used]
+    used: IntArray = np.flatnonzero(masses.any(axis=0))
+    if len(used) < masses.shape[1]:
+        masses = masses[:, used]
     if columns is not None:
         used = columns[used]
-    value = float((masses * gains[:, used]).sum())
+    every = columns is None and len(used) == problem.n_actions
+    value = float((masses * (gains if every else gains[:, used])).sum())
     reach = across(np.maximum, gains) - across(np.minimum, gains)
     spread = sender_spread(weights, gains, reach)
     losses, worth = _violations(problem, candidate, masses, used)
