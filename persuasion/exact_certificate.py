@@ -168,7 +168,7 @@ def certificate_of(solution: Solution) -> ExactCertificate:
     if not isinstance(candidate, Candidate) or problem is None:
         raise UnsupportedError(
             f"method {solution.method!r} gives no prices to certify with; solve the game against a "
-            "best-responding Receiver in this session"
+            "best-responding Receiver again"
         )
     if candidate.exact_masses is not None and candidate.exact_prices is not None:
         return check_certificate(problem, candidate.exact_masses, candidate.exact_prices)

@@ -205,7 +205,7 @@ def fewest_signals(solution: Solution) -> SignalingScheme:
     game, problem = solution.game, solution.problem
     if problem is None:
         raise UnsupportedError(
-            "fewest_signals needs a solution of this session; solve the game again"
+            "fewest_signals needs a solution as `solve` returned it; solve the game again"
         )
     exact = isinstance(solution.value, Fraction)
     try:
