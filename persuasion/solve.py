@@ -173,6 +173,7 @@ def _first_certified(
     exact: bool,
 ) -> Solution:
     attempts: list[tuple[str, str]] = []
+    spare: Solution | None = None
     for solver, final in methods:
         reason = solver.supports(problem)
         if reason is not None:
@@ -218,7 +219,7 @@ def _first_certified(
         residuals = certified.residuals
         passed = residuals.within(tolerance)
         if passed or (not candidate.finished and residuals.obeys(tolerance)):
-            return _solution(
+            solution = _solution(
                 problem,
                 candidate,
                 certified,
@@ -228,7 +229,14 @@ def _first_certified(
                 attempts=tuple(attempts),
                 options=options,
             )
+            if final or not _dusty(problem, candidate, certified):
+                return solution
+            spare = spare or solution  # right, but fractions may give fewer signals
+            attempts.append((solver.name, "rounding left more signals than a vertex has"))
+            continue
         attempts.append((solver.name, f"residuals too large: {residuals}"))
+    if spare is not None:
+        return spare
     tried = "; ".join(f"{name}: {why}" for name, why in attempts)
     raise NotSolvedError(
         f"no answer passed the certificate at tolerance {tolerance:g} ({tried}). "
@@ -236,6 +244,17 @@ def _first_certified(
         "themselves uncertain",
         tuple(attempts),
     )
+
+
+def _dusty(problem: Problem, candidate: Candidate, certified: Certified) -> bool:
+    """Whether a vertex came out with too many signals, where fractions can say which are real.
+
+    A degenerate vertex has basic variables whose exact value is zero; in badly scaled games they
+    come out as masses too small to matter and too large to tell from rounding.
+    """
+    few = min(problem.n_states, problem.n_actions)
+    small = problem.n_states * problem.n_actions <= _EXACT_FALLBACK_CELLS
+    return small and candidate.vertex is not None and len(certified.used) > few
 
 
 def _scheme_after_all(problem: Problem) -> Candidate | None:

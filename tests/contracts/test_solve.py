@@ -337,6 +337,27 @@ def test_polishing_repairs_rounding_in_a_vertex():
     assert polished.masses == pytest.approx(exact, abs=1e-14)
 
 
+def test_rounding_does_not_invent_signals():
+    """A degenerate vertex with priors down to 2e-9: masses of zero come out as 1e-13."""
+    game = PersuasionGame(
+        [1.5258556206988164e-05, 0.9999847395811763, 1.8626167244858598e-09],
+        [
+            [0.375, -0.0078125, -0.001953125, 0.09375],
+            [24.0, -0.0001220703125, 0.0008544921875, 4.76837158203125e-07],
+            [2.086162567138672e-07, 0.3125, 16.0, -3.0],
+        ],
+        [
+            [-0.00048828125, 1024.0, 0.0048828125, -3.814697265625e-06],
+            [-14336.0, 0.0, -0.078125, 28.0],
+            [-2.5, -640.0, -0.0546875, 40.0],
+        ],
+    )
+    assert solve(game, method="lp").scheme.n_signals > 3  # what `auto` has to see through
+    solution = solve(game)
+    assert solution.scheme.n_signals == solve(game, exact=True).scheme.n_signals == 2
+    assert "more signals than a vertex" in dict(solution.attempts)["lp"]
+
+
 def test_near_ties_are_decided_exactly():
     """Games whose payoffs differ by 1e-8 and 1e-10: floats fall through to fractions."""
     for game in zoo.random_games("near_ties", 6, 4, 25, 2):
