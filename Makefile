@@ -26,7 +26,7 @@ test-all: $(STAMP) ## every test, with many more generated examples
 lint: $(STAMP) ## ruff and mypy --strict
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m mypy --strict persuasion theory
+	$(RUN) -m mypy --strict persuasion theory llm_bridge
 
 bench: $(STAMP) ## side-by-side timings
 	$(RUN) -m benchmarks
