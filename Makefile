@@ -49,4 +49,5 @@ $(STAMP):
 	@ls $(VENV)/.installed-* >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
 	@rm -f $(VENV)/.installed-*
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	-@$(RUN) -m persuasion.compiled # takes half a minute, once
 	@touch $@

@@ -1,4 +1,4 @@
-"""The command line, ``python -m benchmarks [static|exact|online|all]``; see README.md.
+"""The command line, ``python -m benchmarks [static|structured|...|all]``; see README.md.
 
 Modules that load NumPy are imported after the number of threads is set.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.threads import hold_to_one
 
-SUITES = ("static", "exact", "online")
+SUITES = ("static", "structured", "exact", "online", "types", "scale")
 _ROOT = Path(__file__).parents[1]
 
 

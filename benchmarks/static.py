@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,7 +23,17 @@ from benchmarks.targets import judge
 from benchmarks.timing import CLOCKS, Contender, Pace, Sample, paired_ratio, race
 from persuasion import PersuasionGame, solve, zoo
 
-__all__ = ["NAME", "TITLE", "Plan", "measure", "run", "tables"]
+__all__ = [
+    "NAME",
+    "TITLE",
+    "Plan",
+    "measure",
+    "measure_size",
+    "run",
+    "tables",
+    "target_table",
+    "time_table",
+]
 
 NAME = "static"
 TITLE = "Solving one game"
@@ -68,7 +78,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure the sizes of a plan."""
     sizes = []
     for m, n in plan.sizes:
-        sizes.append(_measure_size(m, n, plan))
+        sizes.append(measure_size(m, n, plan))
         ours = sizes[-1]["contenders"]["solve"]
         say(f"static {m} x {n}: solve {seconds(ours['cpu']['median'])}")
     return {
@@ -94,7 +104,18 @@ def draw(n_states: int, n_actions: int, position: int) -> PersuasionGame:
     return zoo.random_game(_FAMILY, n_states, n_actions, key)
 
 
-def _measure_size(m: int, n: int, plan: Plan) -> dict[str, Any]:
+class Limits(Protocol):
+    """What of a plan says how one size is measured."""
+
+    @property
+    def pace(self) -> Pace: ...
+
+    @property
+    def time_limit(self) -> float: ...
+
+
+def measure_size(m: int, n: int, plan: Limits, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Let every contender but some solve the same games of a size."""
     method = solve(draw(m, n, 0)).method
     field: list[Contender] = [
         Solve(),
@@ -104,6 +125,7 @@ def _measure_size(m: int, n: int, plan: Plan) -> dict[str, Any]:
         CvxpyPlain(),
         CvxpyVectorised(),
     ]
+    field = [contender for contender in field if contender.name not in without]
     skipped = {c.name: why for c in field if (why := too_large(c.name, m, n)) is not None}
     running = [contender for contender in field if contender.name not in skipped]
     tiny = draw(min(m, 4), min(n, 4), 0)  # imports and first-call costs are nobody's
@@ -184,26 +206,14 @@ def tables(result: dict[str, Any]) -> list[str]:
         "`solve` a contender took: the median over the games both solved. How to read this: "
         "`benchmarks/README.md`.",
         "## Targets",
-        markdown_table(
-            ["target", "needed", "measured", "where", "reached"],
-            [
-                [
-                    target["claim"],
-                    target["needed"],
-                    target["measured"],
-                    target["where"],
-                    {True: "yes", False: "**no**", None: "undecided"}[target["reached"]],
-                ]
-                for target in result["targets"]
-            ],
-        ),
+        target_table(result["targets"]),
     ]
     for kind, title in KINDS.items():
         sizes = [size for size in result["sizes"] if size["kind"] == kind]
         if not sizes:
             continue
         for clock, label in (("cpu", "processor time"), ("wall", "wall time")):
-            parts += [f"## {title}, {label}", _time_table(sizes, clock)]
+            parts += [f"## {title}, {label}", time_table(sizes, clock)]
         parts += [f"### {title}: largest difference of values from `solve`", _value_table(sizes)]
     skipped = [
         f"- {name} at {size['n_states']} x {size['n_actions']}: {why}"
@@ -224,7 +234,25 @@ def tables(result: dict[str, Any]) -> list[str]:
     return parts
 
 
-def _time_table(sizes: list[dict[str, Any]], clock: str) -> str:
+def target_table(targets: list[dict[str, Any]]) -> str:
+    """Write what `benchmarks.targets.judge` found."""
+    return markdown_table(
+        ["target", "needed", "measured", "where", "reached"],
+        [
+            [
+                target["claim"],
+                target["needed"],
+                target["measured"],
+                target["where"],
+                {True: "yes", False: "**no**", None: "undecided"}[target["reached"]],
+            ]
+            for target in targets
+        ],
+    )
+
+
+def time_table(sizes: list[dict[str, Any]], clock: str) -> str:
+    """Write times and ratios, a row for each size."""
     names = list(dict.fromkeys(name for size in sizes for name in size["contenders"]))
     rows = []
     for size in sizes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.report import number
-from benchmarks.timing import CLOCKS
+from benchmarks.timing import CLOCKS, Clock
 
 __all__ = ["TARGETS", "Factor", "judge"]
 
@@ -29,15 +29,16 @@ class Factor:
     rivals: tuple[str, ...]
     factor: float
     applies: Callable[[Size], bool]
+    clocks: tuple[Clock, ...] = CLOCKS
 
     def measured(self, size: Size) -> float | None:
-        """Return the smallest factor over rivals and both clocks; None where no rival ran."""
+        """Return the smallest factor over rivals and clocks; None where no rival ran."""
         return min(
             (
                 size["contenders"][rival]["ratio"][clock] * _against_solve(size, self.ours, clock)
                 for rival in self.rivals
                 if rival in size["contenders"]
-                for clock in CLOCKS
+                for clock in self.clocks
             ),
             default=None,
         )
@@ -53,7 +54,7 @@ class Factor:
                 / size["contenders"][self.ours][clock]["median"]
                 for rival in self.rivals
                 if rival in other["contenders"]
-                for clock in CLOCKS
+                for clock in self.clocks
             )
             for other in sizes
             if other["kind"] == size["kind"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from persuasion.adversarial import AdversarialSupremum, supremum_adversarial
+from persuasion.batch import BatchSolution, solve_batch
 from persuasion.compare import BlackwellComparison, blackwell
 from persuasion.concave_closure import ConcaveClosure, concave_closure
 from persuasion.cvxpy_model import cvxpy_problem
@@ -14,8 +15,10 @@ from persuasion.errors import (
     SchemeError,
     UnsupportedError,
 )
+from persuasion.estimate import EstimatedGame, estimate
 from persuasion.game import PersuasionGame
 from persuasion.many import solve_many
+from persuasion.menu_program import MenuSolution, solve_menu
 from persuasion.prior_sweep import PriorSweep, value_over_priors
 from persuasion.receivers import Bayesian, Biased, Quantal
 from persuasion.results import Solution
@@ -24,6 +27,7 @@ from persuasion.scheme import SignalingScheme
 from persuasion.simulate import simulate
 from persuasion.solve import solve
 from persuasion.trajectory import Trajectory
+from persuasion.type_mixture import TypeMixture
 from persuasion.type_program import solve_types
 from persuasion.types import ReceiverTypes
 from persuasion.uniqueness import fewest_signals
@@ -38,12 +42,15 @@ from persuasion.values import (
 __version__ = "0.1.0"
 __all__ = [
     "AdversarialSupremum",
+    "BatchSolution",
     "Bayesian",
     "Biased",
     "BlackwellComparison",
     "ConcaveClosure",
+    "EstimatedGame",
     "GameError",
     "InfeasibleError",
+    "MenuSolution",
     "NotSolvedError",
     "PersuasionError",
     "PersuasionGame",
@@ -54,10 +61,12 @@ __all__ = [
     "SignalingScheme",
     "Solution",
     "Trajectory",
+    "TypeMixture",
     "UnsupportedError",
     "blackwell",
     "concave_closure",
     "cvxpy_problem",
+    "estimate",
     "fewest_signals",
     "first_best",
     "full_disclosure_value",
@@ -66,7 +75,9 @@ __all__ = [
     "sender_value",
     "simulate",
     "solve",
+    "solve_batch",
     "solve_many",
+    "solve_menu",
     "solve_robust",
     "solve_types",
     "supremum_adversarial",

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from persuasion.cell_limits import binomial_limits
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray, frozen, normalised, read_numbers
 
@@ -347,8 +348,6 @@ def clopper_pearson(counts: Any, delta: float) -> AmbiguitySet:
     >>> members.lower.round(4).tolist(), members.upper.round(4).tolist()
     ([0.0, 0.6915], [0.3085, 1.0])
     """
-    from scipy.special import betainccinv, betaincinv
-
     _check_delta(delta)
     k = read_numbers(counts, "counts", 1, PersuasionError).floats
     if k.size == 0 or k.min() < 0 or (k != np.floor(k)).any():
@@ -356,10 +355,7 @@ def clopper_pearson(counts: Any, delta: float) -> AmbiguitySet:
     n, tail = float(k.sum()), delta / (2 * k.size)
     if n == 0:
         return AmbiguitySet(np.full(k.size, 1 / k.size))
-    lower, upper = np.zeros(k.size), np.ones(k.size)
-    seen, missed = k > 0, k < n
-    lower[seen] = betaincinv(k[seen], n - k[seen] + 1, tail)
-    upper[missed] = betainccinv(k[missed] + 1, n - k[missed], tail)
+    lower, upper = binomial_limits(k, n, tail)
     return AmbiguitySet(k / n, 2.0, lower, upper)
 
 

@@ -7,12 +7,18 @@ are made exactly Bayes-plausible, then value, obedience and the bound of weak du
 
 with ``row[a, b] = payoffs[:, a] - payoffs[:, b] - slack``, are recomputed. The residuals have no
 unit: rescaling either utility leaves them as they are.
+
+`certify_by_definition` says what the numbers are. Where numba is in use anyway,
+`persuasion.certificate_kernel` computes them: for games of a few states, checking the optimum would
+take longer than finding it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +26,7 @@ from persuasion.problem import Candidate, IntArray, Problem
 from persuasion.rationals import FloatArray, frozen
 from persuasion.rowwise import across
 
-__all__ = ["Certified", "Residuals", "certify"]
+__all__ = ["Certified", "Residuals", "certify", "certify_by_definition"]
 
 _REPAIRABLE = 1e-6
 """Largest deviation from Bayes plausibility, against the state's weight, put right silently."""
@@ -113,6 +119,13 @@ def certify(problem: Problem, candidate: Candidate) -> Certified:
     Certified
         Residuals are infinite where the proposal is not even a scheme.
     """
+    if candidate.compiled:
+        return _certify_compiled(problem, candidate)
+    return certify_by_definition(problem, candidate)
+
+
+def certify_by_definition(problem: Problem, candidate: Candidate) -> Certified:
+    """`certify`, in NumPy."""
     weights, gains = problem.weights, problem.gains
     columns, prices, reduced = _state_prices(problem, candidate)
     upper_bound = float(weights @ prices)
@@ -151,6 +164,51 @@ def certify(problem: Problem, candidate: Candidate) -> Certified:
         prices=frozen(prices),
         residuals=Residuals(deviation, obedience, gap),
     )
+
+
+@cache
+def certificate_kernel() -> Any:
+    """Return the compiled function, ready to be called."""
+    from persuasion.certificate_kernel import PRECISE, certify_arrays
+    from persuasion.compiled import announced
+
+    assert PRECISE == (_NOISE, _STRAY)
+    return announced(certify_arrays, "the certificate")
+
+
+def _certify_compiled(problem: Problem, candidate: Candidate) -> Certified:
+    gains = problem.gains.copy()  # numba tells read-only arrays from others
+    m, n = gains.shape
+    if candidate.masses.shape != (m, n):
+        return certify_by_definition(problem, candidate)
+    if problem.actions is None:
+        allowed = np.ones(n, dtype=np.bool_)
+    else:
+        allowed = np.zeros(n, dtype=np.bool_)
+        allowed[list(problem.actions)] = True
+    masses, prices = np.empty((m, n)), np.empty(m)
+    value, upper_bound, plausibility, obedience, gap = certificate_kernel()(
+        problem.weights.copy(),
+        gains,
+        problem.payoffs.copy(),
+        np.zeros(m) if problem.slack is None else problem.slack.copy(),
+        allowed,
+        problem.rounded,
+        candidate.price_rows.astype(np.int64),
+        candidate.prices.copy(),
+        candidate.masses.copy(),
+        masses,
+        prices,
+    )
+    prices.flags.writeable = False
+    if plausibility == math.inf:
+        return _rejected(problem, prices, upper_bound)
+    used: IntArray = np.flatnonzero(masses.any(axis=0))
+    if len(used) < n:
+        masses = masses[:, used]
+    masses.flags.writeable = False
+    residuals = Residuals(plausibility, obedience, gap)
+    return Certified(masses, used, value, upper_bound, prices, residuals)
 
 
 def _state_prices(

@@ -6,12 +6,15 @@ of this package stand in `CORE`; other packages add theirs through the entry-poi
 
     [project.entry-points."persuasion.demo"]
     theory = "theory.demo:sections"
+
+A producer whose work takes long keeps it in the folder that `kept` returns; the next demo finds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -28,13 +31,15 @@ if TYPE_CHECKING:
     from persuasion.game import PersuasionGame
     from persuasion.results import Solution
 
-__all__ = ["CORE", "GROUP", "DemoResult", "Producer", "Progress", "producers", "run"]
+__all__ = ["CORE", "GROUP", "DemoResult", "Producer", "Progress", "kept", "producers", "run"]
 
 GROUP = "persuasion.demo"
 
 Progress = Callable[[str], None]
 """Called with what is being done, before anything that may take a while."""
 Producer = Callable[[Progress], Iterable[Section]]
+
+_OUT: ContextVar[Path | None] = ContextVar("_OUT", default=None)
 
 _SENDERS = {
     "engagement": "any submission earns the Sender 1",
@@ -82,6 +87,36 @@ def run(out: Path | str, quiet: bool = False) -> DemoResult:
     """
     began = perf_counter()
     Path(out).mkdir(parents=True, exist_ok=True)  # fails now, not after the work
+    token = _OUT.set(Path(out))
+    try:
+        return _run(Path(out), quiet, began)
+    finally:
+        _OUT.reset(token)
+
+
+def kept(name: str) -> Path | None:
+    """Folder in which a producer keeps what the next demo need not do again.
+
+    Parameters
+    ----------
+    name : str
+        Of the producer's own folder; the producer makes it.
+
+    Returns
+    -------
+    Path or None
+        Below the folder of the report; None while no demo runs.
+
+    Examples
+    --------
+    >>> kept("models") is None
+    True
+    """
+    out = _OUT.get()
+    return None if out is None else out / name
+
+
+def _run(out: Path, quiet: bool, began: float) -> DemoResult:
     sections: list[Section] = []
     failures: list[str] = []
     with _progress(quiet) as progress:
@@ -96,7 +131,7 @@ def run(out: Path | str, quiet: bool = False) -> DemoResult:
                 sections.append(Section(name, [Paragraph(f"This section failed: {failures[-1]}")]))
         progress("writing the report")
         lead = "Games of persuasion, solved and certified by the package that made this page."
-        report = Report("persuasion: a demo", sections, lead).write(Path(out) / "report.html")
+        report = Report("persuasion: a demo", sections, lead).write(out / "report.html")
     result = DemoResult(report, tuple(sections), perf_counter() - began)
     if not quiet:
         _print(result)

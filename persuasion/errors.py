@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "GameError",
     "InfeasibleError",
@@ -9,6 +11,7 @@ __all__ = [
     "PersuasionError",
     "SchemeError",
     "UnsupportedError",
+    "WorkersLostError",
 ]
 
 
@@ -44,3 +47,17 @@ class NotSolvedError(PersuasionError, RuntimeError):
     def __init__(self, message: str, attempts: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.attempts = attempts
+
+
+class WorkersLostError(PersuasionError, RuntimeError):
+    """Those who computed are gone: workers were killed, or the scheduler does not answer.
+
+    Attributes
+    ----------
+    partial : Trajectory or None
+        The runs of a simulation that had finished.
+    """
+
+    def __init__(self, message: str, partial: Any = None) -> None:
+        super().__init__(message)
+        self.partial = partial

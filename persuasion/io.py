@@ -1,4 +1,4 @@
-"""Games and signaling schemes as files: JSON for reading and exactness, npz for speed.
+"""Games, schemes and Receiver types as files: JSON for reading and exactness, npz for speed.
 
 A JSON file is one object with the keys of ``to_dict``. Numbers are JSON numbers or rational
 strings such as ``"7/10"``: an integer or a string is exact, a literal with a point or an exponent
@@ -17,6 +17,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from persuasion.errors import GameError, PersuasionError, SchemeError
 from persuasion.formats import (
     TABLES,
@@ -27,10 +29,11 @@ from persuasion.formats import (
     render_npz,
 )
 from persuasion.game import PersuasionGame
+from persuasion.rationals import FloatArray, frozen, read_numbers
 from persuasion.scheme import SignalingScheme
 from persuasion.whole_file import write_whole
 
-__all__ = ["convert", "read_game", "read_scheme", "write_game", "write_scheme"]
+__all__ = ["convert", "read_game", "read_scheme", "read_types", "write_game", "write_scheme"]
 
 FilePath = str | os.PathLike[str]
 Fault = type[PersuasionError]
@@ -56,6 +59,66 @@ def read_scheme(path: FilePath) -> SignalingScheme:
         When the file cannot be read or does not hold a scheme; the message names the file.
     """
     return _scheme(_load(Path(path), SchemeError), path)
+
+
+def read_types(path: FilePath) -> tuple[FloatArray, FloatArray | None]:
+    """Read Receivers of several types from a ``.json`` or ``.npz`` file.
+
+    The file holds ``utilities[type][state][action]`` and may hold ``weights``, one probability per
+    type. A game file is read as one type, its Receiver.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    utilities : ndarray (n_types, n_states, n_actions)
+    weights : ndarray (n_types,) or None
+
+    Raises
+    ------
+    GameError
+        When the file cannot be read, holds something else, or its types differ in shape; the
+        message names the file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from persuasion.io import read_types
+    >>> _ = Path("types.json").write_text('{"utilities": [[[1, 0], [0, 1]], [[1, 0], [0, "3/2"]]]}')
+    >>> read_types("types.json")[0][1].tolist()
+    [[1.0, 0.0], [0.0, 1.5]]
+    """
+    fields = _load(Path(path), GameError)
+    if "sender_utility" in fields:
+        return frozen(_game(fields, path).receiver_utility[None].copy()), None
+    legal = {"utilities", "weights"}
+    if "utilities" not in fields or set(fields) - legal:
+        raise GameError(
+            f"{path}: a file of types holds `utilities` [type][state][action] and, if you like, "
+            f"`weights` [type]; this one holds {', '.join(sorted(fields)) or 'nothing'}"
+        )
+    try:
+        tables = [
+            read_numbers(table, f"utilities[{k}]", 2, GameError).floats
+            for k, table in enumerate(fields["utilities"])
+        ]
+    except (GameError, TypeError) as cause:
+        raise GameError(f"{path}: {cause}") from cause
+    shapes = [table.shape for table in tables]
+    if len(set(shapes)) != 1:
+        raise GameError(
+            f"{path}: all types need the same states and actions; their shapes are "
+            f"{', '.join(map(str, shapes)) or 'none, there is no type'}"
+        )
+    if fields.get("weights") is None:
+        return frozen(np.stack(tables)), None
+    try:
+        weights = read_numbers(fields["weights"], "weights", 1, GameError).floats
+    except GameError as cause:
+        raise GameError(f"{path}: {cause}") from cause
+    return frozen(np.stack(tables)), weights
 
 
 def write_game(

@@ -4,13 +4,14 @@
     subject to  sum_a kernel[w, a] = 1                                 every state w
                 sum_w kernel[w, actions[k]] coefficients[k, w] >= 0    every inequality k so far
 
-HiGHS continues from its last basis by a dual simplex; without `highspy`, SciPy starts afresh.
+The compiled simplex and HiGHS continue from their last basis; SciPy starts afresh.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -18,10 +19,12 @@ import numpy as np
 
 from persuasion.errors import NotSolvedError
 from persuasion.kernel_highs import highs_over_kernels
+from persuasion.kernel_structured import StructuredProgram
 from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray
+from persuasion.solvers.structured import switched_off
 
-__all__ = ["HighsProgram", "KernelProgram", "ScipyProgram", "programs"]
+__all__ = ["HighsProgram", "KernelProgram", "ScipyProgram", "StructuredProgram", "programs"]
 
 _TOLERANCE = 1e-10
 """What HiGHS may violate a row by: the least that it accepts, below the tolerance of callers."""
@@ -59,11 +62,21 @@ class KernelProgram(Protocol):
         ...
 
 
-def programs() -> list[type[HighsProgram] | type[ScipyProgram]]:
-    """Return the implementations installed, the fastest first."""
-    if importlib.util.find_spec("highspy") is None:
-        return [ScipyProgram]
-    return [HighsProgram, ScipyProgram]
+Build = Callable[[FloatArray, FloatArray], KernelProgram]
+
+
+def programs() -> list[tuple[str, Build]]:
+    """Return the implementations at hand by name, the fastest first.
+
+    Each is built from the gains and the weights that `StructuredProgram` asks for.
+    """
+    found: list[tuple[str, Build]] = []
+    if switched_off() is None:
+        found.append((StructuredProgram.name, StructuredProgram))
+    if importlib.util.find_spec("highspy") is not None:
+        found.append((HighsProgram.name, lambda gains, weights: HighsProgram(gains)))
+    found.append((ScipyProgram.name, lambda gains, weights: ScipyProgram(gains)))
+    return found
 
 
 class HighsProgram:

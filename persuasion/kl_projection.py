@@ -17,7 +17,7 @@ import numpy as np
 from persuasion.errors import NotSolvedError, PersuasionError
 from persuasion.rationals import FloatArray
 
-__all__ = ["KLProjection", "Projected", "entropy"]
+__all__ = ["KLProjection", "Projected", "check_full_support", "entropy"]
 
 _RESIDUAL = 1e-10
 """Prior missed by at most this share of it: near enough, the repair does the rest."""
@@ -93,11 +93,7 @@ class KLProjection:
     """
 
     def __init__(self, posteriors: FloatArray, prior: FloatArray) -> None:
-        if not (prior > 0).all():
-            raise PersuasionError(
-                f"every state needs positive prior probability; state {int(prior.argmin())} has "
-                f"{prior.min():g}. Drop it with game.restrict(states=...)"
-            )
+        check_full_support(prior)
         self.posteriors, self.prior = posteriors, prior
         sure = (posteriors[:, None, :] == np.eye(len(prior))).all(axis=2)
         if not sure.any(axis=0).all():
@@ -199,6 +195,20 @@ class KLProjection:
             steps += 1
         residual = float(np.abs(gradient).max()) / self._least
         return Projected(weights, prices, steps, residual, 0.0)
+
+
+def check_full_support(prior: FloatArray) -> None:
+    """Raise unless every state has positive prior probability.
+
+    Raises
+    ------
+    PersuasionError
+    """
+    if not (prior > 0).all():
+        raise PersuasionError(
+            f"every state needs positive prior probability; state {int(prior.argmin())} has "
+            f"{prior.min():g}. Drop it with game.restrict(states=...)"
+        )
 
 
 def entropy(weights: FloatArray) -> float:

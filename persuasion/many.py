@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
+from persuasion.backends import Workers
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.results import Solution
@@ -23,14 +24,16 @@ Progress = bool | Callable[[int, int], None] | None
 
 _PATIENCE = 2.0
 _BATCHES = 8
-"""Batches per process: few enough that handing them over is cheap, enough to even out."""
+"""Batches per worker: few enough that handing them over is cheap, enough to even out."""
 _LARGEST_BATCH = 256
 
 
 def solve_many(
     games: Iterable[PersuasionGame],
     *,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
+    backend: str | Workers | None = None,
+    scheduler: str | None = None,
     progress: Progress = None,
     **options: Any,
 ) -> list[Solution]:
@@ -39,9 +42,10 @@ def solve_many(
     Parameters
     ----------
     games : iterable of PersuasionGame
-    n_jobs : int
-        Processes; -1 for one per core. A game that is solved in less than a millisecond takes
-        longer to send to another process than to solve: use more than one for large games.
+    n_jobs, backend, scheduler : optional
+        Who solves: processes, threads or a Dask cluster, see `persuasion.backends.Workers`. A game
+        that is solved in less than a millisecond takes longer to send to another process than to
+        solve: use more than one for large games.
     progress : bool or callable, optional
         True shows a bar, None does on a terminal once two seconds have passed; or a function
         called with (number done, number of games).
@@ -56,7 +60,8 @@ def solve_many(
     Raises
     ------
     PersuasionError
-        What `solve` raises for the first game that fails, its index in front.
+        What `solve` raises for the first game that fails, its index in front; or, from `Workers`,
+        that there are none such, or that they are lost.
 
     Examples
     --------
@@ -65,27 +70,26 @@ def solve_many(
     >>> [round(s.value, 9) for s in solve_many(game.with_prior([1 - p, p]) for p in (0.1, 0.4))]
     [0.2, 0.8]
     """
-    return solved_in_order(
-        list(games),
-        lambda index: f"game {index}",
-        n_jobs=n_jobs,
-        progress=progress,
-        options=options,
-    )
+    with Workers.of(n_jobs, backend, scheduler) as workers:
+        return solved_in_order(
+            list(games), "game {}".format, workers=workers, progress=progress, options=options
+        )
 
 
 def solved_in_order(
     games: list[PersuasionGame],
     name: Callable[[int], str],
     *,
-    n_jobs: int,
+    workers: Workers,
     progress: Progress,
     options: dict[str, Any],
+    starts: Sequence[Solution | None] | None = None,
 ) -> list[Solution]:
-    """Solve every game; errors begin with ``name(index)``."""
-    n_jobs = _processes(n_jobs)
+    """Solve every game, from its own start if any; errors begin with ``name(index)``."""
     out: list[Solution] = []
-    batches = _batches(games, min(n_jobs, len(games)), options)
+    known = [None] * len(games) if starts is None else starts
+    tasks: list[_Task] = list(zip(games, known, strict=True))
+    batches = _batches(tasks, workers, options)
     with watched(len(games), progress, "solving") as advance, closing(batches):
         for solutions, failure in batches:
             out += solutions
@@ -95,59 +99,46 @@ def solved_in_order(
     return out
 
 
-def _processes(n_jobs: int) -> int:
-    if isinstance(n_jobs, bool) or int(n_jobs) != n_jobs or n_jobs == 0:
-        raise PersuasionError(
-            f"`n_jobs` must be a number of processes, or -1 for one per core; got {n_jobs!r}"
-        )
-    if n_jobs > 0:
-        return int(n_jobs)
-    from joblib import effective_n_jobs
-
-    return int(effective_n_jobs(int(n_jobs)))
-
-
+_Task = tuple[PersuasionGame, Solution | None]
 _Outcome = tuple[list[Solution], PersuasionError | None]
 
 
-def _batches(
-    games: list[PersuasionGame], n_jobs: int, options: dict[str, Any]
-) -> Generator[_Outcome]:
+def _batches(tasks: list[_Task], workers: Workers, options: dict[str, Any]) -> Generator[_Outcome]:
     """Solutions batch by batch, in order; after a failure comes nothing."""
-    if n_jobs <= 1:
-        for game in games:
-            yield _solve_batch([game], options)
+    if len(tasks) <= 1 or (n_workers := workers.count()) == 1:
+        for task in tasks:
+            yield _solve_batch([task], options)
         return
-    from joblib import Parallel, delayed
+    size = min(-(-len(tasks) // (_BATCHES * n_workers)), _LARGEST_BATCH)
+    parts = [tasks[i : i + size] for i in range(0, len(tasks), size)]
+    early: dict[int, _Outcome] = {}  # finished before one in front of it
+    due = 0
+    with closing(workers.run(partial(_solve_elsewhere, options=options), parts)) as results:
+        for position, outcome in results:
+            early[position] = outcome
+            while due in early:
+                solutions, failure = early.pop(due)
+                pairs = zip(solutions, parts[due], strict=False)
+                due += 1
+                yield [_at_home(s, g) for s, (g, _) in pairs], failure
+                if failure is not None:
+                    return
 
-    size = min(-(-len(games) // (_BATCHES * n_jobs)), _LARGEST_BATCH)
-    parts = [games[i : i + size] for i in range(0, len(games), size)]
-    pool = Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=None)
-    results = pool(delayed(_solve_elsewhere)(part, options) for part in parts)
-    try:
-        for part, (solutions, failure) in zip(parts, results, strict=True):
-            yield [_at_home(s, g) for s, g in zip(solutions, part, strict=False)], failure
-            if failure is not None:
-                return
-    finally:
-        with warnings.catch_warnings():  # that results are left unused is meant
-            warnings.simplefilter("ignore", UserWarning)
-            results.close()
 
-
-def _solve_batch(games: list[PersuasionGame], options: dict[str, Any]) -> _Outcome:
+def _solve_batch(tasks: list[_Task], options: dict[str, Any]) -> _Outcome:
     solutions: list[Solution] = []
-    for game in games:
+    for game, start in tasks:
+        own = options if start is None else {**options, "start": start}
         try:
-            solutions.append(solve(game, **options))
+            solutions.append(solve(game, **own))
         except PersuasionError as failure:
             return solutions, failure
     return solutions, None
 
 
-def _solve_elsewhere(games: list[PersuasionGame], options: dict[str, Any]) -> _Outcome:
+def _solve_elsewhere(tasks: list[_Task], options: dict[str, Any]) -> _Outcome:
     """Solve in another process; the games stay behind on the way back."""
-    solutions, failure = _solve_batch(games, options)
+    solutions, failure = _solve_batch(tasks, options)
     return [_abroad(s) for s in solutions], failure
 
 

@@ -173,6 +173,7 @@ class _Run:
         self.seen_types: list[IntArray] = []
         self.seen_states = np.zeros(self.game.n_states, dtype=np.int64)
         self.seen_answers = np.zeros((scheme.n_signals, self.game.n_actions), dtype=np.int64)
+        self.paid_before = self.payoff
 
     def advance(self, start: int, stop: int) -> None:
         """Play rounds ``start <= t < stop`` with the scheme in force."""
@@ -202,6 +203,7 @@ class _Run:
             state_counts=self.seen_states if states else None,
             action_counts=self.seen_answers if answers else None,
             types=np.concatenate(self.seen_types) if self.kind == "full" else None,
+            payoff=self.payoff - self.paid_before if self.kind == "action" else None,
         )
 
     def _answer(self, types: IntArray, states: IntArray) -> None:

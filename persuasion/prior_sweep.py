@@ -9,12 +9,13 @@ without a solve.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from persuasion.backends import Workers
 from persuasion.beliefs import indirect_utility
 from persuasion.errors import GameError, UnsupportedError
 from persuasion.game import PersuasionGame
@@ -34,6 +35,11 @@ _NEGATIVE = 1e-12
 """Most negative mass that is taken as rounding, against the state's weight."""
 _CHUNK = 2_000_000
 """Numbers held at once while priors are checked."""
+_SHARE = 4
+"""One prior is solved at a time, then a quarter of as many as have been, so few in vain."""
+_MOST_AT_ONCE = 256
+_NEAR = 0.3
+"""L1 distance of priors up to which the one's basis is worth starting from at the other."""
 _REUSABLE = {"method", "tolerance", "time_limit"}
 
 
@@ -106,7 +112,9 @@ def value_over_priors(
     game: PersuasionGame,
     priors: Any,
     *,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
+    backend: str | Workers | None = None,
+    scheduler: str | None = None,
     progress: Progress = None,
     **options: Any,
 ) -> PriorSweep:
@@ -118,8 +126,8 @@ def value_over_priors(
         With a common prior, which is not used.
     priors : array-like, shape (n_priors, n_states)
         Each row a prior; zeros are legal.
-    n_jobs : int
-        Processes, as in `solve_many`.
+    n_jobs, backend, scheduler : optional
+        Who solves, as in `solve_many`; the same bits come out, whoever does.
     progress : bool or callable, optional
         As in `solve_many`.
     **options
@@ -163,16 +171,18 @@ def value_over_priors(
     ordinary = all(key in _REUSABLE or _is_default(key, value) for key, value in options.items())
     if ordinary:
         states = indirect_utility(game, np.eye(game.n_states))
-        values, bounds, n_solved = _sweep(game, table, rows, n_jobs, progress, options)
+        with Workers.of(n_jobs, backend, scheduler) as workers:
+            values, bounds, n_solved = _sweep(game, table, rows, workers, progress, options)
         no_disclosure, full_disclosure = indirect_utility(game, table), table @ states
     else:
-        solutions = solved_in_order(
-            [game.with_prior(row) for row in rows],
-            "row {} of `priors`".format,
-            n_jobs=n_jobs,
-            progress=progress,
-            options=options,
-        )
+        with Workers.of(n_jobs, backend, scheduler) as workers:
+            solutions = solved_in_order(
+                [game.with_prior(row) for row in rows],
+                "row {} of `priors`".format,
+                workers=workers,
+                progress=progress,
+                options=options,
+            )
         values = np.array([float(s.value) for s in solutions])
         bounds = np.array([float(s.upper_bound) for s in solutions])
         no_disclosure = np.array([s.no_disclosure for s in solutions])
@@ -226,7 +236,7 @@ def _sweep(
     game: PersuasionGame,
     table: FloatArray,
     rows: Sequence[Any],
-    n_jobs: int,
+    workers: Workers,
     progress: Progress,
     options: dict[str, Any],
 ) -> tuple[FloatArray, FloatArray, int]:
@@ -238,20 +248,23 @@ def _sweep(
     stakes = np.maximum(stakes, 1e-6 * (table @ np.abs(gains).max(axis=1)))
     left = np.arange(len(table))
     n_solved = 0
-    at_once = max(1, n_jobs) if n_jobs > 0 else 8
+    known = _Known()
     with watched(len(table), progress, "solving priors") as advance:
         while left.size:
             before = left.size
-            count = min(at_once, left.size)
+            # which priors are solved must not depend on who solves them: nor may their number
+            count = min(max(1, n_solved // _SHARE), _MOST_AT_ONCE, left.size)
             chosen = left[(np.arange(count) * 2 + 1) * left.size // (2 * count)]
             solutions = solved_in_order(
                 [game.with_prior(rows[i]) for i in chosen],
                 lambda index, chosen=chosen: f"row {chosen[index]} of `priors`",  # type: ignore[misc]
-                n_jobs=n_jobs,
+                workers=workers,
                 progress=False,
                 options=options,
+                starts=[known.nearest(table[i]) for i in chosen],
             )
             n_solved += count
+            known.add(table[chosen], solutions)
             for i, solution in zip(chosen.tolist(), solutions, strict=True):
                 values[i] = float(solution.value)
                 bounds[i] = min(bounds[i], float(solution.upper_bound))
@@ -271,6 +284,28 @@ def _sweep(
                 left = np.setdiff1d(left, worth_a_look[good])
             advance(before - left.size)
     return values, bounds, n_solved
+
+
+@dataclass(slots=True)
+class _Known:
+    """Solutions found so far, the last few, to begin the next ones at."""
+
+    priors: FloatArray | None = None
+    solutions: list[Solution] = field(default_factory=list)
+
+    def add(self, priors: FloatArray, solutions: list[Solution]) -> None:
+        """Remember what was found at these priors."""
+        old = [] if self.priors is None else [self.priors]
+        self.priors = np.concatenate([*old, priors])[-_MOST_AT_ONCE:]
+        self.solutions = [*self.solutions, *solutions][-_MOST_AT_ONCE:]
+
+    def nearest(self, prior: FloatArray) -> Solution | None:
+        """Return the solution at the nearest prior; its basis has feasible prices here too."""
+        if self.priors is None:
+            return None
+        distance = np.abs(self.priors - prior).sum(axis=1)
+        nearest = int(distance.argmin())
+        return self.solutions[nearest] if distance[nearest] < _NEAR else None
 
 
 @dataclass(slots=True)

@@ -70,6 +70,8 @@ class Problem:
         The game in which the Receiver is an ordinary best responder; by default `game`.
     rounded : bool
         Whether `payoffs` are rounded from exact numbers that are no floats.
+    start : Vertex or None
+        A basis that may be near the optimal one; methods are free to ignore it.
     """
 
     game: PersuasionGame
@@ -84,6 +86,7 @@ class Problem:
     time_limit: float | None = None
     effective: PersuasionGame | None = field(default=None, repr=False)
     rounded: bool = False
+    start: Vertex | None = None
     _exact: ExactProblem | None = field(default=None, repr=False)
 
     @classmethod
@@ -215,6 +218,8 @@ class Candidate:
         ``{(action, deviation): Fraction}``, positive entries only.
     finished : bool
         False when a limit stopped the method before optimality.
+    compiled : bool
+        Whether the method is compiled by numba, so that what checks it may be as well.
     """
 
     masses: FloatArray
@@ -224,6 +229,7 @@ class Candidate:
     exact_masses: dict[tuple[int, int], Fraction] | None = None
     exact_prices: dict[tuple[int, int], Fraction] | None = None
     finished: bool = True
+    compiled: bool = False
 
 
 @dataclass(slots=True)

@@ -109,8 +109,10 @@ def solve_robust(
     idle = ((objective == 0) & (ambiguity.highest == 0))[:, None]  # states nobody deems possible
     found: list[RobustSolution] = []
     failures: list[tuple[str, str]] = []
-    for kind in programs():
-        planes = CuttingPlanes(kind(objective[:, None] * game.sender_utility), pairs)
+    weights = np.maximum(objective, ambiguity.highest)
+    weights = np.where(weights > 0, weights, 1.0)
+    for name, build in programs():
+        planes = CuttingPlanes(build(objective[:, None] * game.sender_utility, weights), pairs)
         if start is not None:
             planes.start_from(start.cuts)
         try:
@@ -133,7 +135,7 @@ def solve_robust(
                 if not planes.program.restart():
                     break
         except NotSolvedError as failure:
-            failures.append((kind.name, str(failure)))
+            failures.append((name, str(failure)))
     if found:
         return _tightest(found)
     tried = "; ".join(f"{name}: {why}" for name, why in failures)

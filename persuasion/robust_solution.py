@@ -48,7 +48,7 @@ class RobustSolution:
         "optimal"; "within bound" when the gap to `upper_bound` exceeds the tolerance; "time limit"
         when the method was stopped: then the state is told.
     method : str
-        "closed form", "highs" or "scipy".
+        "closed form", "structured", "highs" or "scipy".
     n_cuts, n_rounds : int
         Rows that entered, and linear programs solved.
     seconds : float
@@ -92,7 +92,7 @@ class RobustSolution:
         >>> print(solve_robust(game, l1_ball(game.prior, 0.1)).summary())  # doctest: +ELLIPSIS
         PersuasionGame(n_states=2, n_actions=2)
         ambiguity    AmbiguitySet(n_states=2, radius=0.1)
-        value        0.5333333333 (optimal, method highs)
+        value        0.5333333333 (optimal, method structured)
         signals      action 0, action 1
         certificate  plausibility ..., obedience ..., duality gap ...
         """

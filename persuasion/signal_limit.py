@@ -4,7 +4,8 @@ With k signals some optimal scheme recommends k actions at most (signals that in
 action can be merged), so the problem is to choose the set. Best-first branch and bound: a node
 allows some actions and requires others; the linear program over the allowed actions bounds it,
 and a node whose optimum uses at most k of them is solved. Otherwise one of the actions used is
-branched on: left out, or required.
+branched on: left out, or required. Every program is solved from scratch: driving the cells of an
+action out of the basis of the node before takes longer than the few long steps from nothing.
 """
 
 from __future__ import annotations

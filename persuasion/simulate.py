@@ -9,6 +9,7 @@ import operator
 import pickle
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import pairwise
 from time import perf_counter
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
+from persuasion.backends import Workers
 from persuasion.environments import Environment, StateSequence, Stationary
-from persuasion.errors import PersuasionError
+from persuasion.errors import PersuasionError, WorkersLostError
 from persuasion.game import PersuasionGame
 from persuasion.learners import Learner
 from persuasion.learners import load as load_learner
@@ -61,7 +63,10 @@ def simulate(
     types: ReceiverTypes | None = None,
     checkpoints: str | Sequence[int] = "log",
     realised: bool = False,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
+    backend: str | Workers | None = None,
+    scheduler: str | None = None,
+    first_run: int = 0,
     store: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Trajectory:
@@ -78,7 +83,7 @@ def simulate(
     n_runs : int
         Independent runs. Run r sees the same states whatever the learner.
     seed : int
-        Two calls with the same arguments give the same bits, for every `n_jobs`.
+        Two calls with the same arguments give the same bits, whoever plays the runs.
     receiver : Receiver, optional
         Default `Bayesian()`, who knows the prior and obeys when indifferent.
     environment : Environment, optional
@@ -92,8 +97,12 @@ def simulate(
         Rounds at which cumulated regret is reported; the horizon is always among them.
     realised : bool
         Also draw signals and actions and record realised payoffs.
-    n_jobs : int
-        Worker processes; runs are divided among them.
+    n_jobs, backend, scheduler : optional
+        Who plays the runs: processes, threads or a Dask cluster, see `persuasion.backends.Workers`;
+        or such an object as `backend`.
+    first_run : int
+        Number of the first run: those from there to ``first_run + n_runs - 1`` are played, so that
+        the runs of one seed can be divided among several calls.
     store : path, optional
         Folder that keeps each finished run; a repeated call computes only what is missing.
     progress : callable, optional
@@ -107,7 +116,9 @@ def simulate(
     ------
     PersuasionError
         For a horizon or number of runs below 1, a learner that needs feedback or knowledge which
-        the environment does not give, or a store written by other code.
+        the environment does not give, workers that do not exist, or a store written by other code.
+    WorkersLostError
+        When workers are killed or a scheduler is gone; `partial` holds the finished runs.
     Interrupted
         On Ctrl-C; a `KeyboardInterrupt` that carries the finished runs.
 
@@ -129,10 +140,11 @@ def simulate(
     if types is not None:
         _check_types(types, receiver, environment)
     receiver = Bayesian() if receiver is None else receiver
-    _check(game, horizon, n_runs, seed, n_jobs)
-    horizon, n_runs, seed, n_jobs = int(horizon), int(n_runs), int(seed), int(n_jobs)
+    _check(game, horizon, n_runs, seed, first_run)
+    workers = Workers.of(n_jobs, backend, scheduler)
+    horizon, n_runs, seed, first_run = int(horizon), int(n_runs), int(seed), int(first_run)
+    _check_learner(game, learner, horizon, types)
     type_game = None if types is None else TypeGame(game, types, types.for_game(game))
-    _check_learner(game, learner, horizon, type_game)
     environment = Stationary(tuple(game.prior.tolist())) if environment is None else environment
     if not (hasattr(environment, "segments") and hasattr(environment, "sequence")):
         raise PersuasionError(
@@ -145,27 +157,32 @@ def simulate(
         game, learner, receiver, environment, horizon, seed, rounds, realised, stages, type_game
     )
     keeper = None if store is None else Store(store)
-    keys = [key_of(play.description(run)) for run in range(n_runs)] if keeper else []
-    known = {run: kept for run, key in enumerate(keys) if keeper and (kept := keeper.get(key))}
-    missing = [run for run in range(n_runs) if run not in known]
+    runs = range(first_run, first_run + n_runs)
+    keys = {run: key_of(play.description(run)) for run in runs} if keeper else {}
+    known = {run: kept for run, key in keys.items() if keeper and (kept := keeper.get(key))}
+    missing = [run for run in runs if run not in known]
     if progress:
         progress(len(known), n_runs)
-    interrupted = False
+    stopped: KeyboardInterrupt | WorkersLostError | None = None
     try:
-        for run, result in _results(play, missing, n_jobs):
-            known[run] = result
-            if keeper:
-                keeper.put(keys[run], result)
-            if progress:
-                progress(len(known), n_runs)
-    except KeyboardInterrupt:
-        interrupted = True
+        with closing(workers.run(play, missing)) as results:
+            for position, result in results:
+                run = missing[position]
+                known[run] = result
+                if keeper:
+                    keeper.put(keys[run], result)
+                if progress:
+                    progress(len(known), n_runs)
+    except (KeyboardInterrupt, WorkersLostError) as cause:
+        stopped = cause
     trajectory = _assemble(play, known, n_runs, perf_counter() - started) if known else None
-    if interrupted:
+    finished = f"{len(known)} of {n_runs} runs had finished"
+    if isinstance(stopped, WorkersLostError):
+        where = f"kept in {store}" if keeper else "not kept, because there is no `store`"
+        raise WorkersLostError(f"{stopped} ({finished}, {where})", trajectory) from stopped
+    if stopped is not None:
         where = f", kept in {store}" if keeper else ""
-        raise Interrupted(
-            f"interrupted: {len(known)} of {n_runs} runs had finished{where}", trajectory
-        )
+        raise Interrupted(f"interrupted: {finished}{where}", trajectory)
     assert trajectory is not None
     return trajectory
 
@@ -229,14 +246,15 @@ class _Play:
                     "wrap the kernel: SignalingScheme(kernel)"
                 )
             self._record(log, learner, scheme, round_, stop)
-            answers = None
+            answers, earned = None, None
             if payoffs is not None or learner.feedback == "action":
-                answers = self._draw(scheme, sequence, draws, round_, stop, payoffs)
+                answers, earned = self._draw(scheme, sequence, draws, round_, stop, payoffs)
             feedback = Feedback(
                 start=round_,
                 n_rounds=stop - round_,
                 state_counts=sequence.counts(round_, stop) if learner.feedback == "state" else None,
                 action_counts=answers if learner.feedback == "action" else None,
+                payoff=earned if learner.feedback == "action" else None,
             )
             learner.observe(feedback)
             round_ = stop
@@ -281,12 +299,13 @@ class _Play:
         start: int,
         stop: int,
         payoffs: FloatArray | None,
-    ) -> IntArray:
+    ) -> tuple[IntArray, float]:
         """Draw signals and answers of a stretch; add what the Sender gets to later checkpoints.
 
-        Returns counts (n_signals, n_actions).
+        Returns counts (n_signals, n_actions), and what the Sender got in the stretch, in utils.
         """
         total = np.zeros((scheme.n_signals, self.game.n_actions), dtype=np.int64)
+        earned = 0.0
         for first, last, game, _ in self._stretches(start, stop):
             response = self.receiver.respond(game, scheme.posteriors(game.receiver_prior))
             inside = self.checkpoints[(self.checkpoints >= first) & (self.checkpoints < last - 1)]
@@ -302,9 +321,10 @@ class _Play:
                     )
                     total += taken
                     payoff += float(taken.sum(axis=0) @ game.sender_utility[state])
+                earned += payoff
                 if payoffs is not None:
                     payoffs[self.checkpoints >= high - 1] += payoff
-        return total
+        return total, earned
 
 
 class _Log:
@@ -378,18 +398,6 @@ def _stages(
         here = game if same else game.with_prior(prior)
         stages.append((first, here, float(solve(here, receiver=receiver).value)))
     return stages
-
-
-def _results(play: _Play, runs: list[int], n_jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield finished runs, in order, from this process or from workers."""
-    if n_jobs == 1 or len(runs) <= 1:
-        for run in runs:
-            yield run, play(run)
-        return
-    from joblib import Parallel, delayed
-
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(play)(run) for run in runs)
-    yield from zip(runs, results, strict=True)
 
 
 def _assemble(
@@ -473,18 +481,15 @@ def _is_whole(value: Any) -> bool:
     return True
 
 
-def _check(game: PersuasionGame, horizon: int, n_runs: int, seed: int, n_jobs: int) -> None:
+def _check(game: PersuasionGame, horizon: int, n_runs: int, seed: int, first_run: int) -> None:
     if not isinstance(game, PersuasionGame):
         raise PersuasionError(f"`game` must be a PersuasionGame; got {type(game).__name__}")
     for value, name in ((horizon, "horizon"), (n_runs, "n_runs")):
         if not _is_whole(value) or value < 1:
             raise PersuasionError(f"`{name}` must be an integer of at least 1; got {value!r}")
-    if not _is_whole(seed) or isinstance(seed, float) or seed < 0:
-        raise PersuasionError(f"`seed` must be an integer of at least 0; got {seed!r}")
-    if not _is_whole(n_jobs):
-        raise PersuasionError(f"`n_jobs` must be an integer; got {n_jobs!r}")
-    if n_jobs == 0:
-        raise PersuasionError("`n_jobs` must not be 0; 1 runs here, 2 uses two processes, -1 all")
+    for value, name in ((seed, "seed"), (first_run, "first_run")):
+        if not _is_whole(value) or isinstance(value, float) or value < 0:
+            raise PersuasionError(f"`{name}` must be an integer of at least 0; got {value!r}")
     if not game.has_common_prior:
         raise PersuasionError(
             "online play assumes a common prior; drop `receiver_prior` from the game"
@@ -497,8 +502,9 @@ def _check(game: PersuasionGame, horizon: int, n_runs: int, seed: int, n_jobs: i
 
 
 def _check_learner(
-    game: PersuasionGame, learner: Learner, horizon: int, type_game: TypeGame | None
+    game: PersuasionGame, learner: Learner, horizon: int, types: ReceiverTypes | None
 ) -> None:
+    """Refuse what cannot be played before candidates are listed, which may take seconds."""
     if isinstance(learner, type):
         raise PersuasionError(f"pass a learner, not its class: {learner.__name__}()")
     for attribute in ("name", "knows", "feedback", "reset", "scheme", "next_change", "observe"):
@@ -506,9 +512,11 @@ def _check_learner(
             raise PersuasionError(
                 f"the learner {learner!r} lacks `{attribute}`; see persuasion.learners.Learner"
             )
-    offered = _OFFERED if type_game is None else OFFERED_WITH_TYPES
+    offered = _OFFERED if types is None else OFFERED_WITH_TYPES
     check_feedback_kind(learner.feedback, offered, learner.name)
-    LearnerView(game, horizon, learner.knows, type_game.type_set if type_game else None)
+    view = LearnerView(game, horizon, learner.knows, types)  # in place of their candidates
+    if hasattr(learner, "check"):
+        learner.check(view)
 
 
 def _check_types(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -22,15 +22,18 @@ from persuasion.errors import (
 )
 from persuasion.game import PersuasionGame
 from persuasion.polish import polish
-from persuasion.problem import Candidate, Problem, Solver, SplitCandidate
+from persuasion.problem import Candidate, Problem, Solver, SplitCandidate, Vertex
 from persuasion.rationals import frozen
 from persuasion.receivers import Bayesian, Receiver, is_best_responder
 from persuasion.results import OPTIMAL, TIME_LIMIT, WITHIN_BOUND, Solution
 from persuasion.scheme import SignalingScheme
+from persuasion.type_mixture import TypeMixture
 from persuasion.values import sender_value
 
 if TYPE_CHECKING:
     from persuasion.exact_certificate import ExactCertificate
+    from persuasion.type_program import TypeSolution
+    from persuasion.types import ReceiverTypes
 
 __all__ = ["solve"]
 
@@ -39,16 +42,40 @@ _EXACT_FALLBACK_CELLS = 5000
 """Above this many (state, action) pairs `auto` does not fall back to exact arithmetic."""
 
 
+@overload
+def solve(
+    game: PersuasionGame,
+    *,
+    method: str | Solver = ...,
+    receiver: Receiver | None = ...,
+    types: None = ...,
+    margin: float | Fraction | str = ...,
+    max_signals: int | None = ...,
+    exact: bool = ...,
+    time_limit: float | None = ...,
+    tolerance: float = ...,
+    start: Solution | None = ...,
+) -> Solution: ...
+
+
+@overload
+def solve(
+    game: PersuasionGame, *, types: ReceiverTypes | TypeMixture, tolerance: float = ...
+) -> TypeSolution: ...
+
+
 def solve(
     game: PersuasionGame,
     *,
     method: str | Solver = "auto",
     receiver: Receiver | None = None,
+    types: ReceiverTypes | TypeMixture | None = None,
     margin: float | Fraction | str = 0,
     max_signals: int | None = None,
     exact: bool = False,
     time_limit: float | None = None,
     tolerance: float = 1e-9,
+    start: Solution | None = None,
 ) -> Solution:
     """Find an optimal signaling scheme and certify it.
 
@@ -61,7 +88,11 @@ def solve(
         object with the `Solver` protocol is used alone.
     receiver : Receiver, optional
         Default `Bayesian()`. `Biased` is solved exactly; `Quantal` on 2 to 4 states within an
-        error bound.
+        error bound; `TypeMixture` over all posteriors that can matter.
+    types : ReceiverTypes or TypeMixture, optional
+        Receivers of several types with a known law, ``ReceiverTypes(utilities, IID(weights))``,
+        in place of `receiver`: the best scheme for all of them, see `persuasion.type_program`.
+        For types who report themselves see `solve_menu`.
     margin : float, Fraction or string such as "1/10", >= 0
         Obedience with slack, in Receiver's utils: a recommendation must beat every other action
         by `margin` in conditional expectation.
@@ -74,10 +105,15 @@ def solve(
         there is one.
     tolerance : float
         Largest residual accepted, unit-free (see `Residuals`).
+    start : Solution, optional
+        The solution of a game with the same states and actions: where only the prior or some
+        utilities differ, its basis is mostly near the new one. It never changes what is certified,
+        only how soon, and which of several optima is found.
 
     Returns
     -------
     Solution
+        With `types` a `TypeSolution`, which also says what each type does.
 
     Raises
     ------
@@ -107,10 +143,18 @@ def solve(
     Fraction(3, 5)
     """
     started = perf_counter()
+    if types is not None and receiver is not None:
+        raise PersuasionError("`types` are the Receivers; drop `receiver`, or `types`")
+    if types is not None or isinstance(receiver, TypeMixture):
+        given: dict[str, Any] = {"margin": margin != 0, "max_signals": max_signals, "exact": exact}
+        given |= {"time_limit": time_limit, "method": method != "auto"}
+        return _solve_types(game, types or receiver, tolerance, given)
     receiver = _BAYESIAN if receiver is None else receiver
     margin = _number(margin, "margin")
     _check_options(game, receiver, margin, max_signals, time_limit, tolerance)
     problem = Problem.of(game, receiver, margin=margin, time_limit=time_limit)
+    if start is not None:
+        problem.start = _basis_of(start, problem)
     options: dict[str, Any] = {}
     if margin:
         options["margin"] = margin
@@ -130,6 +174,56 @@ def solve(
     from persuasion.signal_limit import solve_with_few_signals
 
     return solve_with_few_signals(problem, max_signals, solve_part)
+
+
+def _basis_of(start: Solution, problem: Problem) -> Vertex | None:
+    """Return the basis at which an earlier solution stopped, where it is one of this program."""
+    if not isinstance(start, Solution):
+        raise PersuasionError(f"`start` must be a Solution; got {type(start).__name__}")
+    shapes = [(game.n_states, game.n_actions) for game in (start.game, problem.game)]
+    if shapes[0] != shapes[1]:
+        raise PersuasionError(
+            f"`start` solves a game of shape {shapes[0]}, this one has shape {shapes[1]}; it must "
+            "have as many states and actions"
+        )
+    if start.problem is None or not isinstance(start.candidate, Candidate):
+        return None
+    theirs, ours = start.problem.support, problem.support
+    same = (
+        np.array_equal(theirs, ours)
+        if theirs is not None and ours is not None
+        else (theirs is ours)
+    )
+    return start.candidate.vertex if same else None
+
+
+def _solve_types(
+    game: PersuasionGame, types: Any, tolerance: float, given: dict[str, Any]
+) -> TypeSolution:
+    """Answer for Receivers of several types, who have a program of their own."""
+    from persuasion.type_program import mixture_of, solve_types
+
+    refused = [name for name, value in given.items() if value not in (None, False)]
+    if refused:
+        raise UnsupportedError(
+            f"against several types `{refused[0]}` is not supported; leave it out. An exact or "
+            "restricted answer exists for one Receiver: solve(game)"
+        )
+    mixture = mixture_of(types)
+    if mixture.ties != "sender":
+        raise UnsupportedError(
+            f"types that break ties {mixture.ties!r} are not optimised against; pass ties='sender'"
+        )
+    candidates = None
+    if not isinstance(types, TypeMixture) and types.posteriors is not None:
+        candidates = types.for_game(game).candidates
+    solution = solve_types(game, mixture.utilities, mixture.weights, candidates=candidates)
+    if solution.complete and solution.residuals.duality_gap > tolerance:
+        raise NotSolvedError(
+            f"the duality gap {solution.residuals.duality_gap:.1e} is above the tolerance "
+            f"{tolerance:g}; ask for less"
+        )
+    return solution
 
 
 def _methods(problem: Problem, method: str | Solver, exact: bool) -> Iterator[tuple[Solver, bool]]:
@@ -158,6 +252,8 @@ def _methods(problem: Problem, method: str | Solver, exact: bool) -> Iterator[tu
         yield solvers.load("knapsack"), False
     elif problem.n_states == 2:
         yield solvers.load("hull"), False
+    else:
+        yield solvers.load("structured"), False
     yield solvers.load("lp"), False
     if problem.n_states * problem.n_actions <= _EXACT_FALLBACK_CELLS:
         yield solvers.load("exact"), False

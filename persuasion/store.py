@@ -2,6 +2,10 @@
 
 A store is a folder with ``store.json``, which says by which code it was written, and one ``.npz``
 file per finished run, named by a hash of everything that determines it.
+
+Several processes, also of several machines that share a disk, may read and write one store. A file
+appears whole or not at all, for readers too; two who play the same run write the same file; and of
+two who found a store at once, one writes the label and both read it.
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from persuasion.errors import PersuasionError
-from persuasion.whole_file import write_whole
+from persuasion.whole_file import write_first, write_whole
 
-__all__ = ["Store", "code_versions", "key_of"]
+__all__ = ["Store", "code_versions", "difference_of_versions", "key_of"]
 
 _FORMAT = 1
 _MATTERING = ("numpy", "scipy", "highspy")
@@ -77,28 +81,26 @@ class Store:
         self.folder = Path(folder)
         label = self.folder / "store.json"
         current = {"format": _FORMAT, "versions": code_versions()}
-        if label.exists():
-            try:
-                found = json.loads(label.read_text())
-            except ValueError as cause:
+        if not label.exists():
+            if self.folder.exists() and not self.folder.is_dir():
+                raise PersuasionError(f"{self.folder} is a file; a store is a folder, name another")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            others = [p.name for p in self.folder.iterdir() if p.name[0] != "."]
+            if others and not label.exists():  # else somebody has just founded it
                 raise PersuasionError(
-                    f"{label} is not a store label; use another folder"
-                ) from cause
-            if found != current:
-                raise PersuasionError(
-                    f"the store {self.folder} was written by other code: "
-                    f"{_difference(found, current)}. Results of different code are not mixed; "
-                    "use a new folder, or delete this one"
+                    f"{self.folder} is not empty and not a store; name a new or empty folder"
                 )
-            return
-        if self.folder.exists() and not self.folder.is_dir():
-            raise PersuasionError(f"{self.folder} is a file; a store is a folder, name another")
-        if self.folder.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
+            write_first(label, json.dumps(current, indent=1).encode())
+        try:
+            found = json.loads(label.read_text())
+        except ValueError as cause:
+            raise PersuasionError(f"{label} is not a store label; use another folder") from cause
+        if found != current:
             raise PersuasionError(
-                f"{self.folder} is not empty and not a store; name a new or empty folder"
+                f"the store {self.folder} was written by other code: "
+                f"{_difference(found, current)}. Results of different code are not mixed; "
+                "use a new folder, or delete this one"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(label, json.dumps(current, indent=1).encode())
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return the arrays kept under `key`, or None; a damaged file counts as absent."""
@@ -109,8 +111,7 @@ class Store:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-            path.unlink(missing_ok=True)
-            return None
+            return None  # to be replaced by `put`; who deletes it may hit one that just was
 
     def put(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Keep `arrays` under `key`: all of it or, when killed, nothing."""
@@ -122,7 +123,17 @@ class Store:
 def _difference(found: Any, current: dict[str, Any]) -> str:
     if not isinstance(found, dict) or found.get("format") != current["format"]:
         return f"format {found.get('format') if isinstance(found, dict) else found!r}"
-    theirs, ours = found.get("versions", {}), current["versions"]
+    return difference_of_versions(found.get("versions", {}), current["versions"])
+
+
+def difference_of_versions(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """Say in which versions two sides differ.
+
+    Examples
+    --------
+    >>> difference_of_versions({"numpy": "1.26"}, {"numpy": "2.4", "scipy": "1.17"})
+    'numpy 1.26 instead of 2.4, scipy None instead of 1.17'
+    """
     return ", ".join(
         f"{name} {theirs.get(name)} instead of {ours.get(name)}"
         for name in sorted(set(theirs) | set(ours))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from persuasion.beliefs import Ties
 from persuasion.candidates import (
     Candidates,
     candidate_posteriors,
@@ -20,66 +22,87 @@ from persuasion.candidates import (
     read_utilities,
     type_games,
 )
+from persuasion.certificate import Residuals
 from persuasion.concave_closure import ConcaveClosure, closure_on_points
 from persuasion.errors import NotSolvedError, PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray, frozen
+from persuasion.results import OPTIMAL, WITHIN_BOUND, Solution
 from persuasion.scheme import SignalingScheme
-from persuasion.values import first_best
+from persuasion.type_mixture import TypeMixture
+from persuasion.values import first_best, sender_value
 
-__all__ = ["TypeSolution", "best_split_against", "solve_types"]
+if TYPE_CHECKING:
+    from persuasion.types import ReceiverTypes
+
+__all__ = ["METHOD", "TypeSolution", "best_split_against", "mixture_of", "solve_types"]
+
+METHOD = "type_program"
+"""What `Solution.method` says of answers found here."""
 
 _TOLERANCE = 1e-9
 """Largest duality gap accepted, in units of the range of the Sender's utility."""
 
 
-@dataclass(frozen=True, repr=False)
-class TypeSolution:
-    """The best scheme against a mixture of types, with its certificate.
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class TypeSolution(Solution):
+    """The best scheme against a mixture of types: a `Solution`, and what each type does.
+
+    Its `receiver` is the `TypeMixture`; `state_prices` are at least the mixture's value at every
+    candidate, ``prices @ q >= sum_k c_k v_k(q)``, and their mean under the prior is the dual bound.
+    Where the candidates were a sample, `upper_bound` is the trivial one, the Sender choosing the
+    action herself, and `status` is "within bound".
 
     Attributes
     ----------
-    game : PersuasionGame
-    utilities : ndarray (n_types, n_states, n_actions)
-    type_weights : ndarray (n_types,)
-    value : float
-        Sender's expected utility of `scheme`, recomputed from the scheme, in utils.
-    scheme : SignalingScheme
     weights : ndarray (n_signals,)
         Probability of each signal.
     posteriors : ndarray (n_signals, n_states)
     actions : ndarray of int (n_types, n_signals)
         What each type does after each signal.
-    prices : ndarray (n_states,)
-        At least the mixture's value at every candidate, ``prices @ q >= sum_k c_k v_k(q)``; their
-        mean under the prior is the dual bound.
-    upper_bound : float
-        No scheme gives more. Without complete candidates it is the trivial bound, the Sender
-        choosing the action herself.
-    plausibility : float
-        Largest deviation of the mean posterior from the prior.
     complete : bool
         Whether the candidates were all of W*.
     """
 
-    game: PersuasionGame
-    utilities: FloatArray
-    type_weights: FloatArray
-    value: float
-    scheme: SignalingScheme
     weights: FloatArray
     posteriors: FloatArray
     actions: IntArray
-    prices: FloatArray
-    upper_bound: float
-    plausibility: float
     complete: bool
+
+    @property
+    def mixture(self) -> TypeMixture:
+        """The Receiver: utilities and probabilities of the types."""
+        assert isinstance(self.receiver, TypeMixture)
+        return self.receiver
+
+    @property
+    def utilities(self) -> FloatArray:
+        """``utilities[type, state, action]``."""
+        return self.mixture.utilities
+
+    @property
+    def type_weights(self) -> FloatArray:
+        """Probability of each type, shape (n_types,)."""
+        return self.mixture.weights
+
+    @property
+    def prices(self) -> FloatArray:
+        """`state_prices`, shape (n_states,)."""
+        return self.state_prices
+
+    @property
+    def plausibility(self) -> float:
+        """Largest deviation of the mean posterior from the prior."""
+        return self.residuals.plausibility
 
     @property
     def duality_gap(self) -> float:
         """``upper_bound - value``, in utils."""
-        return self.upper_bound - self.value
+        return float(self.upper_bound) - float(self.value)
+
+    def _played(self, ties: Ties) -> float:
+        return sender_value(self.game, self.scheme, self.mixture.with_ties(ties))
 
     def summary(self) -> str:
         """Return a few lines: the value, the bound, the split."""
@@ -110,20 +133,34 @@ class TypeSolution:
             **{name: getattr(self, name).tolist() for name in arrays},
             "value": self.value,
             "upper_bound": self.upper_bound,
-            "plausibility": self.plausibility,
+            "status": self.status,
+            "residuals": self.residuals.to_dict(),
+            "seconds": self.seconds,
             "complete": self.complete,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TypeSolution:
         """Restore what `to_dict` wrote."""
-        own: dict[str, Any] = {
-            name: frozen(np.array(value)) if isinstance(value, list) else value
-            for name, value in data.items()
-        }
-        own["game"] = PersuasionGame.from_dict(data["game"])
-        own["scheme"] = SignalingScheme.from_dict(data["scheme"])
-        return cls(**own)
+        actions = np.array(data["actions"], dtype=np.intp)
+        actions.setflags(write=False)
+        return cls(
+            game=PersuasionGame.from_dict(data["game"]),
+            receiver=TypeMixture(data["utilities"], data["type_weights"]),
+            value=data["value"],
+            upper_bound=data["upper_bound"],
+            status=data["status"],
+            residuals=Residuals(**data["residuals"]),
+            recommendations=None,
+            method=METHOD,
+            seconds=data["seconds"],
+            given_scheme=SignalingScheme.from_dict(data["scheme"]),
+            support_prices=frozen(np.array(data["prices"])),
+            weights=frozen(np.array(data["weights"])),
+            posteriors=frozen(np.array(data["posteriors"])),
+            actions=actions,
+            complete=data["complete"],
+        )
 
 
 def solve_types(
@@ -174,18 +211,9 @@ def solve_types(
     >>> round(solution.value, 9), solution.posteriors.round(9).tolist()
     (0.84, [[0.75, 0.25], [0.5, 0.5]])
     """
+    started = perf_counter()
     tables = read_utilities(game, utilities)
-    mixture = np.asarray(weights, dtype=np.float64)
-    if mixture.shape != (len(tables),) or not (mixture >= 0).all():
-        raise PersuasionError(
-            f"`weights` must hold one probability per type, shape ({len(tables)},); "
-            f"got {np.array2string(mixture)}"
-        )
-    if abs(mixture.sum() - 1) > 1e-9:
-        raise PersuasionError(
-            f"`weights` must sum to 1 (got {mixture.sum():.12g}); if these are counts, pass "
-            "`counts / counts.sum()`"
-        )
+    mixture = TypeMixture(tables, weights)
     if not game.has_common_prior:
         raise PersuasionError("types share the Sender's prior; drop `receiver_prior` from the game")
     if candidates is None:
@@ -195,32 +223,63 @@ def solve_types(
             f"{candidates!r} over {candidates.posteriors.shape[1]} states does not belong to "
             f"{len(tables)} types and {game.n_states} states"
         )
-    closure = best_split_against(candidates, game.prior, mixture)
+    closure = best_split_against(candidates, game.prior, mixture.weights)
     scheme = SignalingScheme.from_posteriors(game.prior, closure.weights, closure.posteriors)
     mass, posteriors = scheme.signal_probabilities(game.prior), scheme.posteriors(game.prior)
     actions, values = favourable_responses(type_games(game, tables), posteriors)
     actions.setflags(write=False)
-    value = float(mixture @ values @ mass)
+    value = float(mixture.weights @ values @ mass)
     gap = closure.upper_bound - value
-    if abs(gap) > _TOLERANCE * max(game.sender_scale.width, float(np.abs(values).max())):
+    scale = max(game.sender_scale.width, float(np.abs(values).max()))
+    if abs(gap) > _TOLERANCE * scale:
         raise NotSolvedError(
             f"the best split among {candidates.n_posteriors} candidates is worth {value:.12g} when "
             f"it is played, its dual bound is {closure.upper_bound:.12g}"
         )
+    upper = max(closure.upper_bound if candidates.complete else first_best(game), value)
+    gap = (upper - value) / (game.sender_scale.width or 1.0)
     return TypeSolution(
         game=game,
-        utilities=tables,
-        type_weights=frozen(mixture.copy()),
+        receiver=mixture,
         value=value,
-        scheme=scheme,
+        upper_bound=upper,
+        status=OPTIMAL if candidates.complete else WITHIN_BOUND,
+        residuals=Residuals(scheme.plausibility_gap(game.prior), 0.0, gap),
+        recommendations=None,
+        method=METHOD,
+        seconds=perf_counter() - started,
+        given_scheme=scheme,
+        support_prices=closure.prices,
         weights=frozen(mass),
         posteriors=frozen(posteriors),
         actions=actions,
-        prices=closure.prices,
-        upper_bound=max(closure.upper_bound if candidates.complete else first_best(game), value),
-        plausibility=scheme.plausibility_gap(game.prior),
         complete=candidates.complete,
     )
+
+
+def mixture_of(types: ReceiverTypes | TypeMixture) -> TypeMixture:
+    """Return the types that are meant where order does not matter.
+
+    Raises
+    ------
+    PersuasionError
+        When the types come in an order, or from an adversary, and so have no law.
+    """
+    from persuasion.types import IID, ReceiverTypes
+
+    if isinstance(types, TypeMixture):
+        return types
+    if not isinstance(types, ReceiverTypes):
+        raise PersuasionError(
+            "`types` must be ReceiverTypes(utilities, IID(weights)) or TypeMixture(utilities, "
+            f"weights); got {type(types).__name__}"
+        )
+    if not isinstance(types.sequence, IID):
+        raise PersuasionError(
+            f"one scheme against types in the order {types.sequence!r} needs to know how often "
+            "each comes; pass TypeMixture(utilities, weights), or play them: simulate(types=...)"
+        )
+    return TypeMixture(types.utilities, types.sequence.weights)
 
 
 def best_split_against(

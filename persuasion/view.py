@@ -109,6 +109,8 @@ class Feedback:
         How often each state occurred; kinds "state" and "full".
     action_counts : ndarray (n_signals, n_actions) or None
         How often the Receiver answered a signal with an action; kinds "action" and "bandit".
+    payoff : float or None
+        What the Sender got in these rounds, in utils added up; kind "action".
     types : ndarray (n_rounds,) or None
         Receiver types; kind "full".
     """
@@ -118,6 +120,7 @@ class Feedback:
     state_counts: np.ndarray[Any, np.dtype[np.int64]] | None = None
     action_counts: np.ndarray[Any, np.dtype[np.int64]] | None = None
     types: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    payoff: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from theory.check import OptimumMismatchError, check
 from theory.constants import InstanceConstants, constants
+from theory.evidence import PlugInScheme, PolicyRun, RobustValue
 from theory.fit import GrowthFit, fit_growth
-from theory.theorem import NegativeControl, RobustValue, Theorem
+from theory.theorem import NegativeControl, Theorem
 from theory.verdict import Assumption, Outcome, Verdict
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "NegativeControl",
     "OptimumMismatchError",
     "Outcome",
+    "PlugInScheme",
+    "PolicyRun",
     "RobustValue",
     "Theorem",
     "Verdict",

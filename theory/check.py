@@ -9,17 +9,18 @@ import numpy as np
 from persuasion.errors import PersuasionError
 from persuasion.trajectory import Trajectory
 from theory.constants import constants
+from theory.evidence import Evidence, RobustValue
 from theory.judging.case import Case
 from theory.judging.expectation import judge_expectation
 from theory.judging.inequality import judge_pathwise, judge_static
 from theory.judging.lower import judge_lower
-from theory.judging.probability import judge_event, judge_high_probability
+from theory.judging.probability import judge_drawn, judge_event, judge_high_probability
 from theory.theorem import (
+    DrawnTheorem,
     EventTheorem,
     LowerBound,
     PathwiseTheorem,
     RegretBound,
-    RobustValue,
     StaticTheorem,
     Theorem,
 )
@@ -36,7 +37,7 @@ class OptimumMismatchError(PersuasionError, ArithmeticError):
 
 def check(
     theorem: Theorem | str,
-    data: Trajectory | RobustValue | Iterable[Trajectory] | Iterable[RobustValue],
+    data: Trajectory | Evidence | Iterable[Trajectory] | Iterable[Evidence],
     *,
     alpha: float = 0.01,
     as_control: bool = False,
@@ -49,9 +50,9 @@ def check(
     ----------
     theorem : Theorem or str
         Or its identifier, one of `theory.statements.names`.
-    data : Trajectory, RobustValue or several of them
-        Trajectories; two for a lower bound (the same learner on both games of a pair); robust
-        values for a static theorem.
+    data : Trajectory, Evidence or several of them
+        Trajectories; two for a lower bound (the same learner on both games of a pair); for a
+        static theorem its kind of evidence, robust values, say.
     alpha : float
         Probability of refuting a true theorem, over all trajectories and checkpoints together.
     as_control : bool
@@ -78,10 +79,10 @@ def check(
     How data are judged depends on the theorem's kind. *expectation*: refuted when at some
     checkpoint the lower confidence limit of the mean is above the bound, not refuted when at every
     one the upper limit is below it, inconclusive otherwise. *high_probability*: refuted when more
-    runs break the bound than its failure probability explains (binomial test); not refuted when no
-    larger share does than allowed. *pathwise* and *static*: deterministic, up to 1e-7. *lower*:
-    refuted when the upper limit of the larger mean is below the bound. A bound that is nowhere
-    below what is trivially true is inconclusive.
+    runs, or draws of samples, break the bound than its failure probability explains (binomial
+    test); not refuted when no larger share does than allowed. *pathwise* and *static*:
+    deterministic, up to 1e-7. *lower*: refuted when the upper limit of the larger mean is below the
+    bound. A bound that is nowhere below what is trivially true is inconclusive.
 
     Examples
     --------
@@ -107,8 +108,8 @@ def check(
     if data is None:
         raise PersuasionError("`data` must be one or more results of `simulate`; got None")
     case = Case(theorem, alpha, as_control, bound_factor, rounds)
-    items: list[Trajectory | RobustValue] = (
-        [data] if isinstance(data, (Trajectory, RobustValue)) else list(data)
+    items: list[Trajectory | Evidence] = (
+        [data] if isinstance(data, (Trajectory, Evidence)) else list(data)
     )
     if isinstance(theorem, StaticTheorem):
         return _check_static(theorem, case, items)
@@ -151,20 +152,27 @@ def _compare_optimum(theorem: Theorem, trajectory: Trajectory) -> None:
 
 
 def _check_static(
-    theorem: StaticTheorem, case: Case, items: list[Trajectory | RobustValue]
+    theorem: StaticTheorem, case: Case, items: list[Trajectory | Evidence]
 ) -> Verdict:
-    values = [item for item in items if isinstance(item, RobustValue)]
+    values = [item for item in items if isinstance(item, theorem.evidence)]
     if not values or len(values) != len(items):
         raise PersuasionError(
-            f"{theorem.id} is static: it is judged on RobustValue(game, radius, value), "
-            "not on trajectories"
+            f"{theorem.id} is static: it is judged on {theorem.evidence.form}, not on trajectories"
         )
     for value in values:
-        if theorem.measured(value) < -_SAME_OPTIMUM:
+        unmet = case.unmet(value.game)
+        if unmet is not None:
+            return unmet
+        reason = None if case.as_control else theorem.silent_on(value)
+        if reason is not None:
+            return case.not_applicable(reason)
+        if isinstance(value, RobustValue) and theorem.measured(value) < -_SAME_OPTIMUM:
             raise OptimumMismatchError(
                 f"a robust value of {value.value} was given on {value.game!r}, above the "
                 f"optimum {value.game.sender_scale.from_unit(constants(value.game).optimum)}"
             )
+    if isinstance(theorem, DrawnTheorem):
+        return judge_drawn(theorem, case, values)
     return judge_static(theorem, case, values)
 
 

@@ -17,15 +17,29 @@ import typer
 
 from persuasion.commands.arguments import did_you_mean, find_game, parse_count
 from persuasion.commands.exit_codes import ExitCode
-from persuasion.commands.options import Jobs, Json, Keep, Parameters, Quiet, examples
+from persuasion.commands.options import (
+    Backend,
+    Jobs,
+    Json,
+    Keep,
+    Parameters,
+    Quiet,
+    Scheduler,
+    examples,
+)
 from persuasion.commands.output import note, print_json, print_table, say, show
 from persuasion.commands.progress import progress_bar
-from persuasion.errors import PersuasionError
+from persuasion.commands.types import Order, Types, find_types
+from persuasion.errors import PersuasionError, WorkersLostError
 
 if TYPE_CHECKING:
+    from persuasion.backends import Workers
     from persuasion.game import PersuasionGame
     from persuasion.trajectory import Trajectory
-    from theory.experiment import Finding, Setup
+    from persuasion.types import ReceiverTypes
+    from theory.evidence import PlugInScheme, PolicyRun
+    from theory.experiment import Finding
+    from theory.laboratory import Setup
     from theory.theorem import Theorem
     from theory.verification import Verification
 
@@ -40,6 +54,8 @@ def register(app: typer.Typer) -> None:
     lines = (
         "persuasion verify --store runs --jobs 2 --out out/verify",
         "persuasion verify corollary_1 theorem_1_slater --quick",
+        "persuasion verify --store runs --backend dask --scheduler tcp://10.0.0.1:8786",
+        "persuasion verify --game prosecutor --types random:K=2,seed=1 --sequence adaptive",
         "persuasion verify theorem_1_growth --game f1 --param m=6 --horizon 1e5 --n-runs 8 --json",
     )
     app.command("verify", epilog=examples(*lines))(verify)
@@ -51,13 +67,17 @@ def register(app: typer.Typer) -> None:
 
 
 class PackageLaboratory:
-    """Plays games and solves robust programs with this package.
+    """Plays and measures games, solves robust programs and trains policies with this package.
 
     Parameters
     ----------
     store : path
         Folder of finished runs; setups that differ only in the number of runs share theirs.
-    seed, jobs : int
+    seed : int
+    jobs : int, optional
+        Processes.
+    workers : Workers, optional
+        Who plays, in place of `jobs`.
     tell : callable, optional
         Told how many more runs have finished.
     """
@@ -67,10 +87,12 @@ class PackageLaboratory:
         store: Path | str,
         *,
         seed: int = 0,
-        jobs: int = 1,
+        jobs: int | None = None,
+        workers: Workers | None = None,
         tell: Callable[[int], None] | None = None,
     ) -> None:
-        self._store, self._seed, self._jobs, self._tell = store, seed, jobs, tell
+        self._store, self._seed, self._tell = store, seed, tell
+        self._jobs, self._workers = jobs, workers
         self._values: dict[tuple[PersuasionGame, float], float] = {}
 
     def play(self, setup: Setup) -> Trajectory:
@@ -94,6 +116,7 @@ class PackageLaboratory:
             types=setup.types,
             seed=self._seed,
             n_jobs=self._jobs,
+            backend=self._workers,
             store=self._store,
             progress=progress,
         )
@@ -107,6 +130,65 @@ class PackageLaboratory:
         if key not in self._values:
             self._values[key] = float(solve_robust(game, l1_ball(game.prior, radius)).value)
         return self._values[key]
+
+    def plug_in(
+        self, game: PersuasionGame, n_samples: int, n_draws: int, slack: float = 1.0
+    ) -> list[PlugInScheme]:
+        """Measure a game by hits and misses and solve with `slack` times Theorem 6's margin.
+
+        Samples are the ends of an interval twice as wide as the range of the utility, centred, so
+        that every cell is measured with noise.
+        """
+        import numpy as np
+
+        from persuasion.estimate import estimate
+        from theory.evidence import PlugInScheme
+
+        unit, failure = game.rescaled(), 0.05
+        seeds = np.random.SeedSequence([self._seed, n_samples]).spawn(n_draws)
+        found = []
+        for draw, seed in enumerate(seeds):
+            rng = np.random.default_rng(seed)
+            tables = [
+                (rng.random((n_samples, *table.shape)) < 0.25 + table / 2) * 2.0 - 0.5
+                for table in (unit.sender_utility, unit.receiver_utility)
+            ]
+            span = (-0.5, 1.5)
+            measured = estimate(
+                tables[0], tables[1], unit.prior, sender_range=span, receiver_range=span
+            )
+            margin = slack * measured.margin("theorem_6", failure=failure)
+            solution = measured.solve(margin=margin)
+            assert solution.recommendations is not None
+            kernel = np.zeros(unit.sender_utility.shape)
+            kernel[:, list(solution.recommendations)] = solution.scheme.kernel
+            asked = float(solution.options.get("margin", 0)) * game.receiver_scale.width
+            found.append(PlugInScheme(game, n_samples, kernel, asked, failure, 2.0, draw))
+        return found
+
+    def exponentiated_gradient(
+        self, game: PersuasionGame, n_steps: int, penalty: float | None = None
+    ) -> PolicyRun:
+        """Train by exponentiated gradient; None is the penalty from where on it is exact."""
+        from persuasion.policy_gradient import exponentiated_gradient
+        from theory.evidence import PolicyRun
+
+        run = exponentiated_gradient(game, n_steps, penalty=penalty)
+        used = run.penalty or 0.0
+        return PolicyRun(game, n_steps, run.start, run.kernel, "none", used, averaged=True)
+
+    def policy_gradient(
+        self, game: PersuasionGame, n_steps: int, beta: float | None = None
+    ) -> PolicyRun:
+        """Train by policy gradient against a best responder, or a quantal one of precision beta."""
+        from persuasion.policy_gradient import policy_gradient
+        from persuasion.receivers import Bayesian, Quantal
+        from theory.evidence import PolicyRun
+
+        receiver = Bayesian() if beta is None else Quantal(beta)
+        run = policy_gradient(game, receiver, n_steps=n_steps, spread=0.01, seed=self._seed)
+        name = "best responder" if beta is None else "quantal"
+        return PolicyRun(game, n_steps, run.start, run.kernel, name)
 
 
 # -- persuasion verify -------------------------------------------------------------------------
@@ -137,6 +219,8 @@ def verify(
         int | None,
         typer.Option(help="Seed of a random game, 0 when left out.", min=0, show_default=False),
     ] = None,
+    types: Types = None,
+    sequence: Order = None,
     horizon: Annotated[
         str | None,
         typer.Option(
@@ -161,7 +245,9 @@ def verify(
     alpha: Annotated[
         float, typer.Option(help="Probability of refuting any true theorem of the table.")
     ] = 0.05,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    backend: Backend = None,
+    scheduler: Scheduler = None,
     store: Keep = None,
     out: Annotated[
         Path | None,
@@ -188,24 +274,30 @@ def verify(
     or a negative control is not. Finished runs are kept with --store, so that an interrupted call
     goes on where it stopped.
     """
+    from persuasion.backends import Workers
     from persuasion.store import code_versions
     from theory.experiment import control_of, plan
     from theory.verification import investigate
 
     chosen = find_theorems(names)
+    workers = Workers(jobs, backend, scheduler)
     games = _games(game, param, game_seed)
-    if games is not None:
+    met = _met(types, sequence, games)
+    if met is not None:
+        chosen = _about_types(chosen, met, named=bool(names))
+    elif games is not None:
         chosen = _about_one_game(chosen, named=bool(names))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     rounds = None if horizon is None else parse_count(horizon, "--horizon")
     runs = None if n_runs is None else parse_count(n_runs, "--n-runs", at_most=10**6)
-    cases = plan(chosen, games, horizon=rounds, n_runs=runs, quick=quick)
+    cases = plan(chosen, games, types=met, horizon=rounds, n_runs=runs, quick=quick)
     controls = [control_of(theorem) for theorem in chosen]
     total = sum(case.total_runs for case in (*cases, *controls))
     done: list[Finding] = []
     with (
         _kept(store) as folder,
+        workers,
         progress_bar("runs", quiet=quiet) as bar,
     ):
         played = 0
@@ -215,12 +307,14 @@ def verify(
             played += more
             bar(min(played, total), total)
 
-        laboratory = PackageLaboratory(folder, seed=seed, jobs=jobs, tell=tell)
+        laboratory = PackageLaboratory(folder, seed=seed, workers=workers, tell=tell)
         arguments = {
             "theorems": [theorem.id for theorem in chosen],
             "games": game or [FAMILY],
             "param": param or [],
             "game_seed": game_seed,
+            "types": types,
+            "sequence": sequence,
             "horizon": rounds,
             "n_runs": runs,
             "seed": seed,
@@ -237,9 +331,12 @@ def verify(
                 versions={"python": platform.python_version(), **code_versions()},
                 tell=done.append,
             )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, WorkersLostError) as cause:
             where = f"finished runs are kept in {store}" if store else "pass --store to keep runs"
-            note(f"interrupted after {len(done)} of {len(cases) + len(controls)} checks; {where}")
+            where = f"after {len(done)} of {len(cases) + len(controls)} checks; {where}"
+            if isinstance(cause, WorkersLostError):
+                raise PersuasionError(f"{cause.__cause__ or cause} ({where})") from cause
+            note(f"interrupted {where}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
     if json:
         print_json(result.to_dict())
@@ -304,6 +401,35 @@ def _about_one_game(chosen: Sequence[Theorem], *, named: bool) -> list[Theorem]:
     if pairs:
         note(f"left out, because they bring their own games: {pairs}")
     return single
+
+
+def _met(
+    types: str | None, sequence: str | None, games: Sequence[PersuasionGame] | None
+) -> ReceiverTypes | None:
+    """Types named on the command line, for the one game that is named too."""
+    if types is not None and (games is None or len(games) != 1):
+        raise PersuasionError("--types needs exactly one --game, in which the types turn up")
+    if types is None or games is None:
+        if sequence is not None:
+            raise PersuasionError("--sequence says in which order types come; name them: --types")
+        return None
+    return find_types(types, sequence, games[0])
+
+
+def _about_types(chosen: Sequence[Theorem], met: ReceiverTypes, *, named: bool) -> list[Theorem]:
+    """Keep theorems about Receivers of changing type that speak about this sequence."""
+    from theory.type_theorem import TypeTheorem
+
+    kept: list[Theorem] = []
+    for theorem in chosen:
+        reason: str | None = "it speaks of one Receiver; leave --types out"
+        if isinstance(theorem, TypeTheorem):
+            reason = theorem.silent_about(met)
+        if reason is None:
+            kept.append(theorem)
+        elif named:
+            raise PersuasionError(f"{theorem.id}: {reason}")
+    return kept
 
 
 @contextmanager

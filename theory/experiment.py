@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os.path import commonprefix
-from typing import Any, Protocol
+from typing import Any
 
 from persuasion import zoo
 from persuasion.errors import NotSolvedError, PersuasionError
@@ -17,10 +17,13 @@ from persuasion.game import PersuasionGame
 from persuasion.trajectory import Trajectory
 from persuasion.types import ReceiverTypes
 from theory.check import check
-from theory.family import HORIZONS, RADII, default_games, informative_horizon
+from theory.evidence import Evidence
+from theory.family import HORIZONS, default_games, informative_horizon
 from theory.judging import case as judging
-from theory.theorem import LowerBound, NegativeControl, RobustValue, StaticTheorem, Theorem, pair
-from theory.type_theorem import TypeTheorem, types_in_words
+from theory.laboratory import Laboratory, Setup
+from theory.theorem import LowerBound, NegativeControl, StaticTheorem, Theorem, pair
+from theory.type_programs import check_profiles
+from theory.type_theorem import TypeTheorem, World, types_in_words
 from theory.verdict import Outcome, Verdict
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Setup",
     "carry_out",
     "control_of",
+    "gather",
     "plan",
 ]
 
@@ -41,40 +45,6 @@ _QUICK_RUNS = 8
 _PAIR_HORIZON = 10**6
 _SETTINGS: tuple[Mapping[str, Any], ...] = ({}, {"confidence": "box"}, {"confidence": "both"})
 """Settings of the robust learner; the first that a theorem covers is played."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """One game played by one learner.
-
-    Attributes
-    ----------
-    game : PersuasionGame
-    learner : str
-    parameters : mapping
-    horizon, n_runs : int
-    types : ReceiverTypes or None
-        Who is met in place of the game's own Receiver.
-    """
-
-    game: PersuasionGame
-    learner: str
-    parameters: Mapping[str, Any]
-    horizon: int
-    n_runs: int
-    types: ReceiverTypes | None = None
-
-
-class Laboratory(Protocol):
-    """Where games are played and robust programs solved."""
-
-    def play(self, setup: Setup) -> Trajectory:
-        """Return the runs of a setup; equal setups give equal runs."""
-        ...
-
-    def robust_value(self, game: PersuasionGame, radius: float) -> float:
-        """Value of the best scheme persuasive throughout the L1 ball around the game's prior."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -171,6 +141,7 @@ def plan(
     theorems: Sequence[Theorem],
     games: Sequence[PersuasionGame] | None = None,
     *,
+    types: ReceiverTypes | None = None,
     horizon: int | None = None,
     n_runs: int | None = None,
     quick: bool = False,
@@ -184,6 +155,9 @@ def plan(
         Default `theory.family.default_games` of each theorem. Lower bounds speak about a pair of
         games of their own, others about Receivers of several types; both are left out when games
         are named.
+    types : ReceiverTypes, optional
+        Who turns up in the games named; theorems about Receivers of several types are then tried
+        there. Others are left out.
     horizon : int, optional
         Default, for each theorem and game: the shortest at which the bound is at most half of
         T * OPT, see `theory.family.informative_horizon`.
@@ -202,13 +176,18 @@ def plan(
                 cases.append(Case(theorem, pair(theorem.games(rounds)), rounds, many))
             continue
         if isinstance(theorem, TypeTheorem):
-            if games is None:
-                runs = few if theorem.kind == "pathwise" else many
-                rounds = horizon or theorem.horizon
-                cases += [
-                    Case(theorem, (world.game,), rounds, runs, types=world.types)
-                    for world in theorem.worlds(quick=quick)
-                ]
+            played: Sequence[World] = ()
+            if types is not None:
+                played = [World(game, types) for game in games or ()]
+            elif games is None:
+                played = theorem.worlds(quick=quick)
+            runs = few if theorem.kind == "pathwise" else many
+            rounds = horizon or theorem.horizon
+            for world in played:
+                check_profiles(world.game.n_actions, world.types.n_types)
+                cases.append(Case(theorem, (world.game,), rounds, runs, types=world.types))
+            continue
+        if types is not None:
             continue
         for game in default_games(theorem, quick=quick) if games is None else games:
             if isinstance(theorem, StaticTheorem):
@@ -253,15 +232,15 @@ def carry_out(case: Case, laboratory: Laboratory, alpha: float) -> Finding:
     """
     as_control = case.control is not None
     try:
-        if isinstance(case.theorem, StaticTheorem):
-            values = list(_robust_values(case, laboratory))
-            return Finding(case, check(case.theorem, values, alpha=alpha, as_control=as_control))
         if not as_control and case.theorem.n_games == 1:  # its learner may refuse such games
             judged = judging.Case(case.theorem, alpha, as_control, 1.0, None)
             for game in case.games:
                 unmet = judged.unmet(game)
                 if unmet is not None:
                     return Finding(case, unmet)
+        if isinstance(case.theorem, StaticTheorem):
+            values = list(gather(case, laboratory))
+            return Finding(case, check(case.theorem, values, alpha=alpha, as_control=as_control))
         played = tuple(laboratory.play(setup) for setup in _setups(case, laboratory))
         verdict = check(case.theorem, played, alpha=alpha, as_control=as_control)
         return Finding(case, verdict, played)
@@ -290,9 +269,8 @@ def _setups(case: Case, laboratory: Laboratory) -> tuple[Setup, ...]:
     return offers[0]
 
 
-def _robust_values(case: Case, laboratory: Laboratory) -> Iterator[RobustValue]:
-    factor = 1.0 if case.control is None else case.control.radius_factor
+def gather(case: Case, laboratory: Laboratory) -> Iterator[Evidence]:
+    """Yield what a statement without play is held against."""
+    assert isinstance(case.theorem, StaticTheorem)
     for game in case.games:
-        for radius in RADII:
-            value = laboratory.robust_value(game, min(factor * radius, 2.0))
-            yield RobustValue(game, radius, value)
+        yield from case.theorem.gather(game, laboratory, case.parameters)

@@ -63,7 +63,11 @@ def _first_fitting(theorem: Theorem, size: tuple[int, int, int]) -> PersuasionGa
         game
         for game in regular_games(*size)
         if all(a.holds for a in theorem.assumptions(game))
-        and (isinstance(theorem, StaticTheorem) or informative_horizon(theorem, game))
+        and (
+            theorem.informative(game)
+            if isinstance(theorem, StaticTheorem)
+            else informative_horizon(theorem, game)
+        )
     )
 
 

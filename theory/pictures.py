@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -87,14 +88,9 @@ def _play(
     *,
     is_control: bool = False,
 ) -> Play:
-    width = trajectory.game.sender_scale.width
-    return Play(
-        _label(trajectory, beside) + (" (negative control)" if is_control else ""),
-        trajectory.checkpoints.astype(float),
-        np.maximum(trajectory.regret / width, 0.0),
-        _band(trajectory, findings),
-        is_control,
-    )
+    label = _label(trajectory, beside) + (" (negative control)" if is_control else "")
+    play = Play.of(trajectory, label, is_control=is_control)
+    return replace(play, band=_band(trajectory, findings))
 
 
 def _label(trajectory: Trajectory, beside: Sequence[Trajectory]) -> str:
@@ -134,9 +130,9 @@ def _lines(
     elif isinstance(theorem, RegretBound | PathwiseTheorem):
         broken = findings[0].case.control is not None  # then no run is covered
         for t in (t for t in played if broken or theorem.covers(t) is None):
-            bound = theorem.bound_on(t, t.checkpoints)
-            if bound[-1] > 0 and np.isfinite(bound[-1]):
-                yield Line(spelled(theorem.id), t.checkpoints.astype(float), bound)
+            line = Line.of(theorem, t, spelled(theorem.id))
+            if line.values[-1] > 0 and np.isfinite(line.values[-1]):
+                yield line
             return
 
 

@@ -20,6 +20,8 @@ from persuasion.plot.canvas import (
     ready_axes,
 )
 from persuasion.rationals import FloatArray
+from persuasion.trajectory import Trajectory
+from theory.theorem import Theorem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +67,26 @@ class Play:
     band: tuple[FloatArray, FloatArray] | None = None
     is_control: bool = False
 
+    @classmethod
+    def of(
+        cls, trajectory: Trajectory, label: str | None = None, *, is_control: bool = False
+    ) -> Play:
+        """Read a trajectory; regret below zero has no logarithm and counts as zero.
+
+        Examples
+        --------
+        >>> from persuasion import simulate, zoo
+        >>> from theory.plot import Play
+        >>> Play.of(simulate(zoo.load("prosecutor"), "robust", horizon=100)).label
+        'robust'
+        """
+        return cls(
+            trajectory.learner if label is None else label,
+            trajectory.checkpoints.astype(float),
+            np.maximum(trajectory.regret / trajectory.game.sender_scale.width, 0.0),
+            is_control=is_control,
+        )
+
 
 @dataclass(frozen=True)
 class Line:
@@ -81,6 +103,26 @@ class Line:
     rounds: FloatArray
     values: FloatArray
     direction: str = "upper"
+
+    @classmethod
+    def of(cls, theorem: Theorem | str, trajectory: Trajectory, label: str) -> Line:
+        """Evaluate the bound of a theorem about one game for the runs of a trajectory.
+
+        Examples
+        --------
+        >>> from persuasion import simulate, zoo
+        >>> from theory.plot import Line
+        >>> runs = simulate(zoo.load("prosecutor"), "robust", horizon=100)
+        >>> Line.of("theorem_1_slater", runs, "Theorem 1").direction
+        'upper'
+        """
+        if isinstance(theorem, str):
+            from theory.statements import load
+
+            theorem = load(theorem)
+        rounds = trajectory.checkpoints
+        values = theorem.bound_on(trajectory, rounds)
+        return cls(label, rounds.astype(float), values, theorem.direction)
 
 
 def plot_bounds(

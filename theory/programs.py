@@ -26,11 +26,13 @@ __all__ = [
     "full_revelation_value",
     "multiplier_norm",
     "optimal_vertex",
+    "plug_in_margin",
     "receiver_gain",
     "regularity",
     "robust_value",
     "slater_scheme",
     "solve_program",
+    "strict_scheme",
 ]
 
 BoolArray = NDArray[np.bool_]
@@ -38,6 +40,7 @@ _TIE = 1e-12
 """Utilities that differ by less are equal: rounding of numbers in [0, 1], with room."""
 _TOLERANCE = 1e-10
 """Feasibility tolerance asked of the linear program solver, the smallest it takes."""
+_MARGIN_HALVINGS = 20
 _ROUNDING = 1e-9
 """What rounding may have taken from an optimum in [0, 1], with room."""
 
@@ -86,11 +89,14 @@ def _row(gain: FloatArray, n_actions: int, action: int) -> FloatArray:
     return table.ravel()
 
 
-def optimal_vertex(game: PersuasionGame) -> tuple[float, FloatArray]:
+def optimal_vertex(
+    game: PersuasionGame, allowed: BoolArray | None = None
+) -> tuple[float, FloatArray]:
     """OPT and the joint masses of one extreme optimal scheme, shape (n_states, n_actions).
 
     Maximises the Sender's expected utility over masses with the prior as state marginal, subject
-    to obedience; the answer of the dual simplex method is a vertex.
+    to obedience; the answer of the dual simplex method is a vertex. With a mask `allowed`,
+    (n_actions,), only those actions are recommended; deviations are to every action all the same.
     """
     states, actions = game.n_states, game.n_actions
     rows = []
@@ -105,6 +111,9 @@ def optimal_vertex(game: PersuasionGame) -> tuple[float, FloatArray]:
         b_ub=np.zeros(len(rows)) if rows else None,
         A_eq=np.kron(np.eye(states), np.ones(actions)),
         b_eq=game.prior,
+        bounds=None
+        if allowed is None
+        else [(0, None if free else 0) for free in np.tile(allowed, states)],
     )
     masses = np.maximum(result.x, 0.0).reshape(states, actions)
     return float((masses * game.sender_utility).sum()), frozen(masses)
@@ -161,26 +170,79 @@ def slater_scheme(game: PersuasionGame, persuaded: BoolArray) -> SlaterScheme:
 
     Actions that are not persuaded are recommended only where they are ex-post optimal.
     """
-    states, actions = game.n_states, game.n_actions
     gains = [
         (action, receiver_gain(game, action, other))
         for action, other in _pairs(game)
         if persuaded[action]
     ]
+    return _widest(game, gains, _allowed(game, persuaded))
+
+
+def strict_scheme(game: PersuasionGame, allowed: BoolArray) -> SlaterScheme:
+    """The complete scheme with the largest margin over the `allowed` actions, mask (n_actions,).
+
+    No other action is recommended. Margins may be negative where there is none.
+    """
+    gains = [
+        (action, receiver_gain(game, action, other))
+        for action, other in _pairs(game)
+        if allowed[action]
+    ]
+    return _widest(game, gains, np.broadcast_to(allowed, game.sender_utility.shape))
+
+
+def _widest(
+    game: PersuasionGame, gains: list[tuple[int, FloatArray]], free: BoolArray
+) -> SlaterScheme:
+    """Largest d such that every ``sum_w x[w, action] gain[w] >= d``, masses only where `free`."""
+    states, actions = game.n_states, game.n_actions
     rows = np.array([np.append(-_row(gain, actions, action), 1.0) for action, gain in gains])
     equal = np.kron(np.eye(states), np.ones(actions))
-    allowed = _allowed(game, persuaded).ravel()
     result = solve_program(
         np.append(np.zeros(states * actions), -1.0),
         A_ub=rows,
         b_ub=np.zeros(len(rows)),
         A_eq=np.hstack([equal, np.zeros((states, 1))]),
         b_eq=game.prior,
-        bounds=[(0, None if free else 0) for free in allowed] + [(None, None)],
+        bounds=[(0, None if some else 0) for some in free.ravel()] + [(None, None)],
     )
     masses = np.maximum(result.x[:-1], 0.0).reshape(states, actions)
     margin = min(float(masses[:, action] @ gain) for action, gain in gains)
     return SlaterScheme(margin, float((masses * game.sender_utility).sum()), frozen(masses))
+
+
+@lru_cache(maxsize=512)
+def plug_in_margin(game: PersuasionGame, recommended: tuple[int, ...]) -> float:
+    """Largest d of a complete scheme that a plug-in with slack can be mixed with (Theorem 6).
+
+    Every `recommended` action a beats each other one by ``sum_w x_a gain >= d``, and every other
+    action by ``sum_w x_a gain >= d sum_w x_a``. Found by halving intervals, rounded down; 0 where
+    there is none.
+    """
+    states, actions = game.n_states, game.n_actions
+    equal = np.kron(np.eye(states), np.ones(actions))
+
+    def possible(d: float) -> bool:
+        rows, limits = [], []
+        for action, other in _pairs(game):
+            gain = receiver_gain(game, action, other)
+            absolute = action in recommended
+            rows.append(-_row(gain if absolute else gain - d, actions, action))
+            limits.append(-d if absolute else 0.0)
+        result = solve_program(
+            np.zeros(states * actions),
+            A_ub=np.array(rows),
+            b_ub=np.array(limits),
+            A_eq=equal,
+            b_eq=game.prior,
+        )
+        return bool(result.status == 0)
+
+    low, high = 0.0, 1.0
+    for _ in range(_MARGIN_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if possible(middle) else (low, middle)
+    return low
 
 
 def multiplier_norm(

@@ -14,6 +14,7 @@ from theory.experiment import Finding
 from theory.papers import control_in_words
 from theory.pictures import picture_of, spelled
 from theory.theorem import PathwiseTheorem, RegretBound, Theorem
+from theory.type_theorem import SplitSizes, TypeTheorem, record_of
 from theory.verification import COLUMNS, Verification, spelled_outcome
 
 __all__ = ["READING", "command_of", "report_on", "verdict_table"]
@@ -63,6 +64,8 @@ def _section(findings: list[Finding], upper: Sequence[Theorem]) -> Section:
         blocks.append(picture)
     if findings[0].case.types is None:
         blocks.append(_constants_table(findings[0].case.games))
+    elif any(f.trajectories for f in findings):
+        blocks.append(_types_table(findings))
     rows = [
         [spelled(f.case.theorem.id), _together(spelled_outcome(f.outcome)), _explained(f)]
         for f in findings
@@ -96,6 +99,22 @@ def _constants_table(games: Sequence[PersuasionGame]) -> Table:
             ]
         )
     return Table(heads, rows, "Constants of the bounds, utilities scaled to [0, 1]")
+
+
+def _types_table(findings: Sequence[Finding]) -> Table:
+    """Who came how often, and what the bounds depend on."""
+    heads = ["theorem", "rounds T", "types met", "posteriors N", "entropy H*", "bound at T"]
+    rows = []
+    for f in findings:
+        for t in f.trajectories:
+            sizes, counts = SplitSizes.of(t), record_of(t).counts[:, -1].mean(axis=0)
+            assert isinstance(f.case.theorem, TypeTheorem)
+            bound = float(f.case.theorem.bound_on(t, [t.horizon])[0])
+            met = ", ".join(f"{count:.4g}" for count in counts)
+            numbers = (str(sizes.n_candidates), f"{sizes.entropy:.4g}", f"{bound:.4g}")
+            rows.append([spelled(f.case.theorem.id), str(t.horizon), met, *numbers])
+    caption = "How often each type came, mean over runs, and what the bounds depend on"
+    return Table(heads, rows, caption, left=(0, 2))
 
 
 def _controls(result: Verification) -> Iterator[Section]:
@@ -157,7 +176,7 @@ def command_of(arguments: Mapping[str, Any]) -> str:
     words = ["persuasion", "verify", *arguments.get("theorems", ())]
     for option, key in (("--game", "games"), ("--param", "param")):
         words += [word for value in arguments.get(key) or () for word in (option, str(value))]
-    for key in ("game_seed", "horizon", "n_runs", "seed", "alpha"):
+    for key in ("game_seed", "types", "sequence", "horizon", "n_runs", "seed", "alpha"):
         if arguments.get(key) is not None:
             words += [f"--{key.replace('_', '-')}", str(arguments[key])]
     return shlex.join([*words, "--quick"] if arguments.get("quick") else words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -17,9 +17,12 @@ from persuasion.trajectory import Trajectory
 from persuasion.types import ReceiverTypes
 from theory.algorithm import outside_model
 from theory.constants import constants
+from theory.evidence import Evidence
+from theory.laboratory import Laboratory
 from theory.verdict import Assumption, Outcome
 
 __all__ = [
+    "DrawnTheorem",
     "EventTheorem",
     "Games",
     "Inequality",
@@ -27,7 +30,6 @@ __all__ = [
     "NegativeControl",
     "PathwiseTheorem",
     "RegretBound",
-    "RobustValue",
     "StaticTheorem",
     "Theorem",
     "pair",
@@ -51,7 +53,7 @@ class NegativeControl:
     learner : str or None
         Name for `persuasion.learners.load`; None for static theorems.
     parameters : mapping
-        Parameters of that learner.
+        Parameters of that learner; for statements without play, of the experiment.
     game : str or None
         Name in `persuasion.zoo`; None: the theorem's own pair, ``theorem.games(horizon)``.
     game_parameters : mapping
@@ -59,9 +61,6 @@ class NegativeControl:
         Who is met, where Receivers of changing type are.
     horizon, n_runs : int
         0 for static theorems.
-    radius_factor : float
-        Static theorems: the value at this multiple of the radius is passed off as the value at
-        the radius.
     expected : Outcome
         Outcome of ``check(theorem, data, as_control=True)``.
     """
@@ -74,27 +73,7 @@ class NegativeControl:
     types: ReceiverTypes | None = None
     horizon: int = 0
     n_runs: int = 0
-    radius_factor: float = 1.0
     expected: Outcome = Outcome.REFUTED
-
-
-@dataclass(frozen=True)
-class RobustValue:
-    """What a static theorem is held against: a robust value somebody computed.
-
-    Attributes
-    ----------
-    game : PersuasionGame
-        The centre of the ball is its prior.
-    radius : float
-        L1 radius, in [0, 2].
-    value : float
-        Sender's value at the prior of the best scheme persuasive throughout the ball, in utils.
-    """
-
-    game: PersuasionGame
-    radius: float
-    value: float
 
 
 @dataclass(frozen=True)
@@ -239,6 +218,10 @@ class RegretBound(Theorem):
         """Probability with which a run may break the bound; 0 for bounds on expectations."""
         return 0.0
 
+    def regret_on(self, trajectory: Trajectory) -> FloatArray:
+        """Regret as the theorem means it, of runs that may be averaged (n_runs, n_checkpoints)."""
+        return trajectory.regret
+
     def range_on(self, trajectory: Trajectory, rounds: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Smallest and largest regret that a run can have at each round, scaled."""
         return np.zeros(len(rounds)), np.asarray(rounds * constants(trajectory.game).optimum)
@@ -285,17 +268,59 @@ class PathwiseTheorem(Theorem):
 
 
 class StaticTheorem(Theorem):
-    """A statement about a game, without any play."""
+    """A statement about a game, without any play; its bound depends on a radius, say, not a round.
+
+    Attributes
+    ----------
+    evidence : type
+        What it is held against.
+    sizes : tuple of int
+        Arguments of the bound at which evidence may be gathered; empty for radii.
+    """
 
     kind: ClassVar[Kind] = "static"
+    evidence: ClassVar[type[Evidence]]
+    sizes: ClassVar[tuple[int, ...]] = ()
 
     @abstractmethod
-    def measured(self, value: RobustValue) -> float:
-        """The bounded quantity, in scaled units."""
+    def gather(
+        self, game: PersuasionGame, laboratory: Laboratory, parameters: Mapping[str, Any]
+    ) -> Iterator[Evidence]:
+        """Ask the laboratory for evidence on a game; `parameters` are those of a control."""
+
+    @abstractmethod
+    def measured(self, value: Any) -> float:
+        """The bounded quantity, in scaled units, from one piece of `evidence`."""
 
     @abstractmethod
     def trivial(self, game: PersuasionGame) -> float:
         """A bound that holds without the theorem: at or above it nothing is said."""
+
+    def bound_at(self, value: Any) -> float:
+        """The bound that one piece of evidence is held against."""
+        return float(self.bound(value.game, [value.at])[0])
+
+    def silent_on(self, value: Any) -> str | None:
+        """Reason why the theorem says nothing about a piece of evidence, or None."""
+        return None
+
+    def informative(self, game: PersuasionGame) -> bool:
+        """Whether the bound says something about the game at the largest of `sizes`."""
+        return not self.sizes or bool(self.bound(game, self.sizes[-1:])[0] < self.trivial(game))
+
+
+class DrawnTheorem(StaticTheorem):
+    """A statement about what comes of random samples, which may fail with small probability."""
+
+    kind: ClassVar[Kind] = "high_probability"
+
+    @abstractmethod
+    def failure_probability(self, value: Any) -> float:
+        """Probability with which one piece of evidence may break the bound."""
+
+    def failed(self, value: Any, bound: float) -> bool:
+        """Whether a piece of evidence is one of those."""
+        return self.measured(value) > bound
 
 
 class LowerBound(Theorem):

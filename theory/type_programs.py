@@ -18,7 +18,14 @@ from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
 from theory.programs import solve_program
 
-__all__ = ["MOST_PROFILES", "entropy_bound", "most_candidates", "type_optimum"]
+__all__ = [
+    "MOST_PROFILES",
+    "check_profiles",
+    "entropy_bound",
+    "most_candidates",
+    "type_optimum",
+    "type_values",
+]
 
 MOST_PROFILES = 2000
 """Profiles of recommendations, n_actions ** n_types, that `type_optimum` takes on."""
@@ -51,20 +58,37 @@ def type_optimum(game: PersuasionGame, utilities: FloatArray, weights: FloatArra
     0.6
     """
     shares = tuple(np.asarray(weights, dtype=np.float64).tolist())
-    return _type_optimum(game, np.ascontiguousarray(utilities).tobytes(), shares)
+    return _best_scheme(game, np.ascontiguousarray(utilities).tobytes(), shares)[0]
+
+
+def type_values(game: PersuasionGame, utilities: FloatArray, weights: FloatArray) -> FloatArray:
+    """Sender's value of that scheme against each type, shape (n_types,), scaled likewise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from persuasion import zoo
+    >>> from theory.type_programs import type_values
+    >>> game = zoo.load("prosecutor")
+    >>> lenient = [[1, 0], [0, 3]]
+    >>> both = np.array([game.receiver_utility, lenient])
+    >>> type_values(game, both, np.array([0.2, 0.8])).round(9).tolist()
+    [0.2, 1.0]
+    """
+    shares = tuple(np.asarray(weights, dtype=np.float64).tolist())
+    return np.array(_best_scheme(game, np.ascontiguousarray(utilities).tobytes(), shares)[1])
 
 
 @lru_cache(maxsize=4096)
-def _type_optimum(game: PersuasionGame, content: bytes, weights: tuple[float, ...]) -> float:
+def _best_scheme(
+    game: PersuasionGame, content: bytes, weights: tuple[float, ...]
+) -> tuple[float, tuple[float, ...]]:
+    """Its value against the mixture, and against each type."""
     from scipy.sparse import coo_array, eye_array, kron
 
     tables = np.frombuffer(content).reshape(len(weights), game.n_states, game.n_actions)
     n_states, n_actions = game.n_states, game.n_actions
-    if n_actions ** len(weights) > MOST_PROFILES:
-        raise PersuasionError(
-            f"{len(weights)} types with {n_actions} actions have {n_actions ** len(weights)} "
-            f"profiles of recommendations, more than {MOST_PROFILES}; take fewer"
-        )
+    check_profiles(n_actions, len(weights))
     profiles = list(product(range(n_actions), repeat=len(weights)))
     sender = game.rescaled().sender_utility
     gains = [
@@ -95,7 +119,24 @@ def _type_optimum(game: PersuasionGame, content: bytes, weights: tuple[float, ..
     )
     if result.status != 0:
         raise NotSolvedError(f"the program against {len(weights)} types failed: {result.message}")
-    return float(-result.fun)
+    masses = np.asarray(result.x).reshape(len(profiles), n_states)
+    by_action = masses @ sender  # [profile, action]
+    against = by_action[np.arange(len(profiles))[:, None], np.array(profiles)].sum(axis=0)
+    return float(-result.fun), tuple(against.tolist())
+
+
+def check_profiles(n_actions: int, n_types: int) -> None:
+    """Raise where there are too many profiles of recommendations for `type_optimum`.
+
+    Raises
+    ------
+    PersuasionError
+    """
+    if n_actions**n_types > MOST_PROFILES:
+        raise PersuasionError(
+            f"{n_types} types with {n_actions} actions have {n_actions**n_types} profiles of "
+            f"recommendations, more than {MOST_PROFILES}; take fewer"
+        )
 
 
 def entropy_bound(posteriors: FloatArray, prior: FloatArray) -> float:

@@ -122,6 +122,10 @@ class TypeTheorem(Theorem):
         """A common prior that gives every state positive probability."""
         return common_prior(single(game)), full_support(single(game))
 
+    def silent_about(self, types: ReceiverTypes) -> str | None:
+        """Reason why the theorem says nothing about such a sequence of types, or None."""
+        return None
+
     def outside(self, trajectory: Trajectory) -> str | None:
         """Types must have been played, and their candidates enumerated."""
         record = trajectory.types

@@ -54,18 +54,24 @@ class Where:
         Run, where single runs are judged.
     radius : float or None
         Radius, where a robust value is judged.
+    samples, steps : int or None
+        Samples of each cell of a measured game; steps of a gradient method.
     """
 
     game: str
     round: int | None = None
     run: int | None = None
     radius: float | None = None
+    samples: int | None = None
+    steps: int | None = None
 
     def __str__(self) -> str:
         parts = [self.game]
         parts += [] if self.round is None else [f"round {self.round}"]
         parts += [] if self.run is None else [f"run {self.run}"]
         parts += [] if self.radius is None else [f"radius {self.radius:.4g}"]
+        parts += [] if self.samples is None else [f"{self.samples} samples"]
+        parts += [] if self.steps is None else [f"{self.steps} steps"]
         return ", ".join(parts)
 
 

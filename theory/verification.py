@@ -226,11 +226,15 @@ def _numbers(verdict: Verdict | None) -> list[str]:
 
 
 def _place(where: Where | None) -> str:
-    """Round or radius at which bound and measured are closest."""
+    """Round, radius or size at which bound and measured are closest."""
     if where is None:
         return ""
     if where.radius is not None:
         return f"e = {where.radius:g}"
+    if where.samples is not None:
+        return f"N = {power(where.samples)}"
+    if where.steps is not None:
+        return f"I = {power(where.steps)}"
     return "" if where.round is None else f"T = {power(where.round)}"
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "RANDOM",
     "did_you_mean",
     "find_game",
+    "looks_like_file",
     "parse_count",
     "parse_fraction",
     "parse_parameters",
@@ -160,7 +161,7 @@ def find_game(
         raise PersuasionError("--seed applies to random games only, as in random:uniform")
     if files and target == "-":
         return _game_on_stdin(parameters)
-    if files and _looks_like_file(target):
+    if files and looks_like_file(target):
         _expect_none(parameters)
         from persuasion.io import read_game
 
@@ -176,7 +177,14 @@ def find_game(
     return zoo.load(target, **parameters)
 
 
-def _looks_like_file(target: str) -> bool:
+def looks_like_file(target: str) -> bool:
+    """Whether a word names a file: it has a slash or one of the two endings.
+
+    Examples
+    --------
+    >>> looks_like_file("prosecutor"), looks_like_file("a/b"), looks_like_file("game.json")
+    (False, True, True)
+    """
     return "/" in target or "\\" in target or target.lower().endswith(_GAME_SUFFIXES)
 
 

@@ -23,7 +23,7 @@ def demo(
     ),
     quiet: Quiet = False,
 ) -> None:
-    """Show what the package does, in a minute.
+    """Show what the package does, in a few minutes.
 
     Leaves pictures and a report to look at in the folder of --out.
     """

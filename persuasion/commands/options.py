@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 __all__ = [
+    "Backend",
+    "FirstRun",
     "Force",
     "Horizon",
     "Jobs",
@@ -17,6 +19,7 @@ __all__ = [
     "Quiet",
     "Receiver",
     "Runs",
+    "Scheduler",
     "Seed",
     "Target",
     "examples",
@@ -60,8 +63,42 @@ Horizon: TypeAlias = Annotated[
 Runs: TypeAlias = Annotated[
     str, typer.Option("--n-runs", "-n", metavar="N", help="Independent runs.")
 ]
+FirstRun: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--first-run",
+        metavar="R",
+        help="Number of the first run, to divide the runs of one seed.",
+        min=0,
+    ),
+]
 Jobs: TypeAlias = Annotated[
-    int, typer.Option("--jobs", "-j", metavar="N", help="Processes that share the runs; -1: all.")
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        help="Processes that share the runs, 1 when left out; -1: one per core.",
+        show_default=False,
+    ),
+]
+Backend: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="loky (processes, the default), threading, or dask with --scheduler.",
+        show_default=False,
+    ),
+]
+Scheduler: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Of a Dask cluster whose workers share the runs, as tcp://10.0.0.1:8786.",
+        show_default=False,
+    ),
 ]
 Keep: TypeAlias = Annotated[
     Path | None,

@@ -30,6 +30,13 @@ _OPTIONS = {
     "exact=True": "--exact",
     "exact=False": "--float",
     "`n_jobs`": "--jobs",
+    "`backend`": "--backend",
+    "`backend='dask'`": "--backend dask",
+    "`scheduler`": "--scheduler",
+    "`scheduler='tcp://HOST:PORT'`": "--scheduler tcp://HOST:PORT",
+    "`store`": "--store",
+    "`first_run`": "--first-run",
+    "`types`": "--types",
 }
 
 

@@ -11,6 +11,8 @@ from persuasion.commands.arguments import RANDOM, find_game, parse_count, parse_
 from persuasion.commands.exit_codes import ExitCode
 from persuasion.commands.learners import find_learner
 from persuasion.commands.options import (
+    Backend,
+    FirstRun,
     Horizon,
     Jobs,
     Json,
@@ -19,18 +21,22 @@ from persuasion.commands.options import (
     Quiet,
     Receiver,
     Runs,
+    Scheduler,
     Target,
     examples,
 )
 from persuasion.commands.output import bare, note, number, print_json, print_table, say, show
 from persuasion.commands.progress import progress_bar
 from persuasion.commands.targets import check_picture, save_picture
-from persuasion.errors import PersuasionError
+from persuasion.commands.types import Order, Types, find_types
+from persuasion.errors import PersuasionError, WorkersLostError
 
 if TYPE_CHECKING:
-    from persuasion.trajectory import Trajectory
+    from persuasion.trajectory import Trajectory, TypeRecord
 
 __all__ = ["register"]
+
+_DUST = 1e-13
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +46,8 @@ def register(app: typer.Typer) -> None:
         "persuasion simulate f1 --param m=6 --learner plug_in --learner-param growth=3/2 --json",
         "persuasion simulate prosecutor --learner robust --store runs --out out --plot regret.png",
         "persuasion simulate random:uniform --game-seed 3 --learner oracle --realised --quiet",
+        "persuasion simulate prosecutor --types random:K=2,seed=1 --sequence blocks:50 "
+        "--learner hedge",
     )
     app.command("simulate", epilog=examples(*lines))(simulate)
 
@@ -67,10 +75,15 @@ def simulate(
         typer.Option(help="Seed of a random game, 0 when left out.", min=0, show_default=False),
     ] = None,
     receiver: Receiver = "bayesian",
+    types: Types = None,
+    sequence: Order = None,
     realised: Annotated[
         bool, typer.Option("--realised", help="Also draw signals and actions, and add up payoffs.")
     ] = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    backend: Backend = None,
+    scheduler: Scheduler = None,
+    first_run: FirstRun = 0,
     store: Keep = None,
     out: Annotated[
         Path | None,
@@ -91,8 +104,9 @@ def simulate(
 
     The Sender does not know the prior of the GAME. Pseudo-regret of a round is the optimum minus
     what the scheme in force is worth when the Receiver, who knows the prior, best-responds to it;
-    it is computed, not drawn. With --quiet the mean at the horizon only. On Ctrl-C the runs that
-    have finished are shown, and the exit code is 130.
+    it is computed, not drawn. With --types Receivers of several types take turns, the prior is
+    known, and the optimum is that of the best scheme that never changes. With --quiet the mean at
+    the horizon only. On Ctrl-C the runs that have finished are shown, and the exit code is 130.
     """
     from persuasion.simulate import Interrupted
     from persuasion.simulate import simulate as play
@@ -100,23 +114,33 @@ def simulate(
     if game_seed is not None and not game.startswith(RANDOM):
         raise PersuasionError("--game-seed applies to random games only, as in random:uniform")
     _check_targets(out, plot)
-    stopped: str | None = None
+    found = find_game(game, param, game_seed)
+    met = find_types(types, sequence, found)
+    if met is not None and receiver != "bayesian":
+        raise PersuasionError(
+            f"--types are the Receivers, all Bayesian; drop --receiver {receiver}, or --types"
+        )
+    stopped: Interrupted | WorkersLostError | None = None
     with progress_bar(f"{learner} on {game}", quiet=quiet) as tell:
         try:
             result: Trajectory | None = play(
-                find_game(game, param, game_seed),
+                found,
                 find_learner(learner, learner_param),
                 horizon=parse_count(horizon, "--horizon"),
                 n_runs=parse_count(n_runs, "--n-runs", at_most=10**6),
                 seed=seed,
-                receiver=parse_receiver(receiver),
+                receiver=parse_receiver(receiver) if met is None else None,
+                types=met,
                 realised=realised,
                 n_jobs=jobs,
+                backend=backend,
+                scheduler=scheduler,
+                first_run=first_run,
                 store=store,
                 progress=tell,
             )
-        except Interrupted as cause:
-            result, stopped = cause.partial, str(cause)
+        except (Interrupted, WorkersLostError) as cause:
+            result, stopped = cause.partial, cause
     if result is not None:
         if json:
             print_json(result.to_dict())
@@ -127,7 +151,9 @@ def simulate(
         _write(result, out, plot, quiet)
     if stopped is not None:
         shown = "; what is shown is these runs alone" if result is not None else ""
-        note(stopped + shown)
+        if isinstance(stopped, WorkersLostError):
+            raise PersuasionError(f"{stopped}{shown}") from stopped
+        note(f"{stopped}{shown}")
         raise typer.Exit(ExitCode.INTERRUPTED)
 
 
@@ -148,7 +174,10 @@ def _show(result: Trajectory) -> None:
         runs += f" (of {result.n_requested} asked for)"
     show("game", result.game.name or repr(result.game))
     show("learner", f"{result.learner}({parameters})")
-    show("receiver", result.receiver)
+    if result.types is None:
+        show("receiver", result.receiver)
+    else:
+        _show_types(result.types)
     show("optimum", f"{number(result.optimal_value)} per round")
     show("played", f"{runs} of {result.horizon} rounds, seed {result.seed}; "
          f"{result.solves_per_run:.4g} schemes per run")  # fmt: skip
@@ -157,6 +186,15 @@ def _show(result: Trajectory) -> None:
     if result.payoffs is not None:
         titles.append("mean realised regret")
     print_table(titles, [_row(result, i) for i in _decades(result)], right=range(len(titles)))
+
+
+def _show_types(met: TypeRecord) -> None:
+    """Say who came how often, and among how many splits the Sender chose."""
+    n_types, rounds = len(met.utilities), met.counts[:, -1].sum(axis=1).mean()
+    shares = ", ".join(f"{count / rounds:.1%}" for count in met.counts[:, -1].mean(axis=0))
+    show("receivers", f"{n_types} type{'s' if n_types > 1 else ''}, {met.sequence}; met {shares}")
+    listed = "all that can matter" if met.complete else "a sample"
+    show("posteriors", f"{len(met.posteriors)} to split the prior into ({listed})")
 
 
 def _decades(result: Trajectory) -> list[int]:
@@ -168,6 +206,7 @@ def _decades(result: Trajectory) -> list[int]:
 
 def _row(result: Trajectory, i: int) -> list[str]:
     regret, optimum = result.regret[:, i] + 0.0, float(result.mean_optimum[i])
+    regret[abs(regret) <= _DUST * abs(optimum)] = 0.0  # sums of what rounding left
     cells = [
         str(result.checkpoints[i]),
         *(number(float(x)) for x in (regret.mean(), regret.min(), regret.max())),

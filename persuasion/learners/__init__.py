@@ -25,7 +25,8 @@ class Learner(Protocol):
     """What `simulate` plays.
 
     A learner is copied for every run before `reset`, so that runs cannot influence one another. It
-    may also have ``belief() -> PriorEstimate``, which is recorded at each change of scheme.
+    may also have ``belief() -> PriorEstimate``, which is recorded at each change of scheme, and
+    ``check(view)``, which raises before any run is played where it could not play.
     """
 
     name: str

@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from persuasion.candidates import Candidates
 from persuasion.errors import PersuasionError
-from persuasion.kl_projection import KLProjection, Projected
+from persuasion.kl_projection import KLProjection, Projected, check_full_support
 from persuasion.rationals import FloatArray
 from persuasion.scheme import SignalingScheme
 from persuasion.view import Feedback, LearnerView
@@ -42,6 +42,10 @@ class EntropicLearner(ABC):
     def __post_init__(self) -> None:
         if self.eta is not None and not (self.eta >= 0 and math.isfinite(self.eta)):
             raise PersuasionError(f"`eta` must be a finite number >= 0; got {self.eta}")
+
+    def check(self, view: LearnerView) -> None:
+        """Refuse a prior without full support: exponential weights could not keep to it."""
+        check_full_support(view.prior)
 
     def reset(self, view: LearnerView, rng: Generator) -> None:
         """Start a run with the split of largest entropy."""

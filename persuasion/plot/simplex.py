@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from persuasion.results import Solution
 
-__all__ = ["best_response_region", "plot_simplex"]
+__all__ = ["best_response_region", "draw_split", "name_corners", "plot_simplex"]
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
 _LARGEST_MARKER, _SMALLEST_MARKER = 420.0, 16.0  # square points; one that is always sent, visible
@@ -91,11 +92,7 @@ def plot_simplex(
     ax.set_xlim(-0.12, 1.12)
     ax.set_ylim(-0.1, 0.97)
     _draw_regions(ax, played)
-    for corner, (dx, dy), label in zip(
-        CORNERS, ((0, -0.05), (0, -0.05), (0, 0.05)), game.states, strict=True
-    ):
-        ax.text(corner[0] + dx, corner[1] + dy, plain(shortened(label, 24)), ha="center",
-                va="center", fontsize=10, fontweight="bold", color=ink_of(ax))  # fmt: skip
+    name_corners(ax, game.states)
     _draw_beliefs(ax, played, solution)
     ax.legend(
         loc="upper left",
@@ -180,11 +177,26 @@ def _draw_regions(ax: Axes, game: PersuasionGame) -> None:
         patch.set_label(plain(shortened(" or ".join(labels), 28)))
 
 
+def name_corners(ax: Axes, states: Sequence[str]) -> None:
+    """Write the name of each state beside its corner."""
+    for corner, dy, label in zip(CORNERS, (-0.05, -0.05, 0.05), states, strict=True):
+        ax.text(corner[0], corner[1] + dy, plain(shortened(label, 24)), ha="center",
+                va="center", fontsize=10, fontweight="bold", color=ink_of(ax))  # fmt: skip
+
+
 def _draw_beliefs(ax: Axes, game: PersuasionGame, solution: Solution) -> None:
     mass = solution.scheme.signal_probabilities(game.prior)
     sent = np.flatnonzero(mass > 0)
-    mass, beliefs = mass[sent], solution.scheme.posteriors(game.prior)[sent] @ CORNERS
-    prior = game.prior @ CORNERS
+    chosen = [solution.scheme.signals[s] for s in sent.tolist()]
+    draw_split(ax, mass[sent], solution.scheme.posteriors(game.prior)[sent], chosen)
+
+
+def draw_split(
+    ax: Axes, mass: FloatArray, posteriors: FloatArray, signals: Sequence[str] | None = None
+) -> None:
+    """Draw the posteriors (n_signals, 3), their probabilities, and the prior, their mean."""
+    beliefs = posteriors @ CORNERS
+    prior = mass @ beliefs
     for belief in beliefs:
         ax.plot(*np.stack([prior, belief], axis=1), color=MUTED, linewidth=1, zorder=3)
     ax.scatter(
@@ -205,11 +217,11 @@ def _draw_beliefs(ax: Axes, game: PersuasionGame, solution: Solution) -> None:
     ends = [(prior, belief) for belief in beliefs]
     ends += [(CORNERS[i - 1], CORNERS[i]) for i in range(3)]
     lines = np.concatenate([start + share * (end - start) for start, end in ends])
-    chosen = [solution.scheme.signals[s] for s in sent.tolist()]
+    names = [""] * len(mass) if signals is None else [f"{shortened(a, 16)} " for a in signals]
     place_labels(
         ax,
         [(float(x), float(y)) for x, y in beliefs],
-        [f"{shortened(a, 16)} {percent(q)}" for a, q in zip(chosen, mass.tolist(), strict=True)],
+        [f"{name}{percent(q)}" for name, q in zip(names, mass.tolist(), strict=True)],
         radii=np.sqrt(area / np.pi).tolist(),
         lines=lines,
         artists=ax.texts,

@@ -13,9 +13,18 @@ from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
 from persuasion.receivers.bayesian import Bayesian
 from persuasion.receivers.biased import Biased
+from persuasion.receivers.posterior_sampling import PosteriorSampling
 from persuasion.receivers.quantal import Quantal
 
-__all__ = ["Bayesian", "BestResponder", "Biased", "Quantal", "Receiver", "is_best_responder"]
+__all__ = [
+    "Bayesian",
+    "BestResponder",
+    "Biased",
+    "PosteriorSampling",
+    "Quantal",
+    "Receiver",
+    "is_best_responder",
+]
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from persuasion.rational_simplex import RationalSimplex
 
 __all__ = ["SOLVER", "Exact"]
 
-_STARTS = ("knapsack", "hull", "lp")
+_STARTS = ("knapsack", "hull", "structured", "lp")
 _SMALL = 80
 """Up to this many (state, action) pairs the simplex is done before an `lp` start would be found."""
 
@@ -73,7 +73,7 @@ def floating_start(problem: Problem) -> Vertex | None:
     if problem.time_limit is not None:
         problem = replace(problem, time_limit=problem.time_limit / 2)
     for name in _STARTS:
-        if name == "lp" and problem.n_states * problem.n_actions <= _SMALL:
+        if name in ("structured", "lp") and problem.n_states * problem.n_actions <= _SMALL:
             continue
         with suppress(Exception):
             method = solvers.load(name)

@@ -23,7 +23,7 @@ from persuasion.obedience import obedience_matrix, obedience_rows
 from persuasion.problem import Candidate, IntArray, Problem, Vertex
 from persuasion.rationals import FloatArray
 
-__all__ = ["SOLVER", "LinearProgram", "infeasible"]
+__all__ = ["SOLVER", "LinearProgram", "full_disclosure", "infeasible"]
 
 _TOLERANCE = 1e-9
 _ALL_ROWS_UP_TO = 40_000
@@ -207,16 +207,19 @@ class _Rows:
         )
 
     def _best_known(self) -> Candidate:
-        """Full disclosure with the last prices: a feasible scheme and an honest bound."""
-        problem = self.problem
-        if problem.slack is not None or problem.actions is not None:
-            raise NotSolvedError("the time limit was reached before any scheme was found")
-        best = problem.payoffs == problem.payoffs.max(axis=1, keepdims=True)
-        chosen = np.where(best, problem.gains, -np.inf).argmax(axis=1)
-        masses = np.zeros_like(problem.gains)
-        masses[np.arange(problem.n_states), chosen] = problem.weights
         rows, prices = self._prices(np.array(self.highs.getSolution().row_dual))
-        return Candidate(masses=masses, price_rows=rows, prices=prices, finished=False)
+        return full_disclosure(self.problem, rows, prices)
+
+
+def full_disclosure(problem: Problem, rows: IntArray, prices: FloatArray) -> Candidate:
+    """When time is up: a scheme that is surely obeyed, and the honest bound of the last prices."""
+    if problem.slack is not None or problem.actions is not None:
+        raise NotSolvedError("the time limit was reached before any scheme was found")
+    best = problem.payoffs == problem.payoffs.max(axis=1, keepdims=True)
+    chosen = np.where(best, problem.gains, -np.inf).argmax(axis=1)
+    masses = np.zeros_like(problem.gains)
+    masses[np.arange(problem.n_states), chosen] = problem.weights
+    return Candidate(masses=masses, price_rows=rows, prices=prices, finished=False)
 
 
 def _solve_with_scipy(problem: Problem) -> Candidate:

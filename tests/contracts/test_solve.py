@@ -26,6 +26,7 @@ from persuasion import (
 from persuasion.certificate import certify
 from persuasion.polish import polish
 from persuasion.problem import Candidate, Problem
+from persuasion.solvers import structured
 from persuasion.values import obedience_gap, receiver_value, sender_value
 
 PROSECUTOR = PersuasionGame(["7/10", "3/10"], [[0, 1], [0, 1]], [[1, 0], [0, 1]])
@@ -194,10 +195,11 @@ def test_quantal_receiver_on_many_states_is_refused_with_the_reason():
         solve(game, receiver=Quantal(1.0))
 
 
-def test_a_time_limit_leaves_a_scheme_and_a_bound():
+@pytest.mark.parametrize("method", ["lp", "structured", "auto"])
+def test_a_time_limit_leaves_a_scheme_and_a_bound(method):
     rng = np.random.default_rng(0)
-    game = PersuasionGame(np.full(400, 1 / 400), rng.random((400, 12)), rng.random((400, 12)))
-    solution = solve(game, time_limit=1e-6)
+    game = PersuasionGame(np.full(150, 1 / 150), rng.random((150, 40)), rng.random((150, 40)))
+    solution = solve(game, method=method, time_limit=1e-6)
     assert solution.status == "time limit"
     full = solve(game)
     assert solution.value <= full.value <= solution.upper_bound + 1e-9
@@ -337,7 +339,7 @@ def test_polishing_repairs_rounding_in_a_vertex():
     assert polished.masses == pytest.approx(exact, abs=1e-14)
 
 
-def test_rounding_does_not_invent_signals():
+def test_rounding_does_not_invent_signals(monkeypatch):
     """A degenerate vertex with priors down to 2e-9: masses of zero come out as 1e-13."""
     game = PersuasionGame(
         [1.5258556206988164e-05, 0.9999847395811763, 1.8626167244858598e-09],
@@ -353,8 +355,10 @@ def test_rounding_does_not_invent_signals():
         ],
     )
     assert solve(game, method="lp").scheme.n_signals > 3  # what `auto` has to see through
+    assert solve(game).scheme.n_signals == solve(game, exact=True).scheme.n_signals == 2
+    monkeypatch.setattr(structured, "switched_off", lambda: "not in this test")
     solution = solve(game)
-    assert solution.scheme.n_signals == solve(game, exact=True).scheme.n_signals == 2
+    assert solution.scheme.n_signals == 2
     assert "more signals than a vertex" in dict(solution.attempts)["lp"]
 
 
@@ -449,3 +453,39 @@ def test_games_are_values():
         floats.prior = None
     assert PersuasionGame.from_dict(json.loads(json.dumps(exact.to_dict()))) == exact
     assert exact.rescaled() == exact.rescaled().rescaled()
+
+
+def test_a_start_changes_nothing_but_the_way():
+    rng = np.random.default_rng(3)
+    prior, v, u = rng.dirichlet(np.ones(30)), rng.random((30, 8)), rng.random((30, 8))
+    start = solve(PersuasionGame(prior, v, u))
+    for amount in (0.0, 0.01, 1.0):
+        near = prior * np.exp(amount * rng.standard_normal(30))
+        for game in (
+            PersuasionGame(near / near.sum(), v, u),
+            PersuasionGame(prior, v + amount * rng.random((30, 8)), u),
+            PersuasionGame(prior, v, u + amount * rng.random((30, 8))),
+            PersuasionGame(np.r_[1.0, np.zeros(29)], v, u),
+        ):
+            warm = solve(game, start=start)
+            assert warm.value == pytest.approx(solve(game, method="lp").value, abs=1e-9)
+    again = solve(start.game, start=start)
+    np.testing.assert_array_equal(again.scheme.kernel, start.scheme.kernel)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"), [("yes", "must be a Solution"), ("other", "as many states and actions")]
+)
+def test_a_start_of_another_shape_is_refused(start, message):
+    other = solve(GRADING) if start == "other" else start
+    with pytest.raises(PersuasionError, match=message):
+        solve(PROSECUTOR, start=other)
+
+
+def test_the_structured_method_without_numba_leaves_the_others(monkeypatch):
+    monkeypatch.setattr(structured, "switched_off", lambda: "numba is not installed")
+    with pytest.raises(UnsupportedError, match="numba"):
+        solve(GRADING, method="structured")
+    solution = solve(GRADING)
+    assert solution.method == "lp"
+    assert dict(solution.attempts)["structured"] == "numba is not installed"

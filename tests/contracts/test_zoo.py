@@ -30,6 +30,13 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         for sender in ("engagement", "commission", "correctness")
         for cost in ("1/2", "887/432", 9)
     ],
+    "gsm8k_replay": [
+        {"levels": 6},
+        {"models": 4},
+        {"levels": 6, "models": 4, "costs": "0, 18/100, 1/5, 37/100"},
+        *({"levels": n, "costs": f"0, {cost}"} for n in (3, 6) for cost in ("0", "3/10", "2/5")),
+        {"costs": "1/2, 1/10"},
+    ],
     "investment": [{"x": 0}, {"x": "1/7"}, {"x": 3}],
     "kremer_mansour_perry": [{"grid": n} for n in (1, 2, 3, 4, 11, 25)],
     "lobbying": [],

@@ -471,14 +471,19 @@ def test_start_saves_rounds_and_keeps_the_value(shape: tuple[int, int, str]) -> 
     assert again <= 5  # four questions whose own rows are given
 
 
-def test_without_highspy(monkeypatch: pytest.MonkeyPatch) -> None:
+def only(kind: type[HighsProgram] | type[ScipyProgram]) -> Any:
+    """Build a program of one kind, as `programs` does."""
+    return lambda gains, weights: kind(gains)
+
+
+def test_without_compiled_code_and_highspy(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(15)
     game = random_game(rng, 5, 3)
     members = l1_ball(game.prior, 0.2)
     expected = solve_robust(game, members)
-    monkeypatch.setattr(robust, "programs", lambda: [ScipyProgram])
+    monkeypatch.setattr(robust, "programs", lambda: [("scipy", only(ScipyProgram))])
     found = solve_robust(game, members)
-    assert (expected.method, found.method) == ("highs", "scipy")
+    assert (expected.method, found.method) == ("structured", "scipy")
     assert solution_faults(found, expected.value) == []
 
 
@@ -498,6 +503,7 @@ def test_restart_after_a_numerical_failure(monkeypatch: pytest.MonkeyPatch) -> N
     """From the third run on HiGHS fails until it is restarted; the answer is the same."""
     game = F1.build(m=6, beta=2)
     members = l1_ball(game.prior, 0.2)
+    monkeypatch.setattr(robust, "programs", lambda: [("highs", only(HighsProgram))])
     expected, run, restart = solve_robust(game, members), HighsProgram._run, HighsProgram.restart
     events: list[str] = []
 
@@ -532,7 +538,7 @@ class Stubborn(ScipyProgram):
 def test_wrong_answers_do_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     game, _ = game_with_an_unseen_state()
     members = l1_ball(game.prior, 0.1)
-    monkeypatch.setattr(robust, "programs", lambda: [Stubborn])
+    monkeypatch.setattr(robust, "programs", lambda: [("stubborn", only(Stubborn))])
     Stubborn.answer = np.eye(2)[[0, 1, 0]]  # obeyed, but worse than possible
     solution = solve_robust(game, members)
     assert solution.status == "within bound"
@@ -552,7 +558,7 @@ def test_wrong_answers_do_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_repair_makes_any_kernel_robust(monkeypatch: pytest.MonkeyPatch) -> None:
     """Much of the kernel is kept where some mass of an action lies where it is best anyway."""
     rng = np.random.default_rng(19)
-    monkeypatch.setattr(robust, "programs", lambda: [Stubborn])
+    monkeypatch.setattr(robust, "programs", lambda: [("stubborn", only(Stubborn))])
     for shape in GAMES:
         game = random_game(rng, *shape)
         members = l1_ball(game.prior, 0.05)

@@ -14,13 +14,17 @@ NOUNS = (
 )  # fmt: skip
 NAMED_GAMES = ("persuasion.zoo",)
 PAGES = ("persuasion.plot.canvas", "persuasion.report", "persuasion.demo")
-THEORY_CALLERS = ("llm_bridge/evaluate.py", "llm_bridge/cli.py")
+THEORY_CALLERS = ("llm_bridge/evaluate.py", "llm_bridge/online.py", "llm_bridge/cli.py")
 VERB_CALLERS = {
     "theory/cli.py": tuple(
         f"persuasion.{name}"
         for name in (
             "simulate",
+            "backends",
             "learners",
+            "receivers",
+            "estimate",
+            "policy_gradient",
             "robust",
             "ambiguity",
             "store",

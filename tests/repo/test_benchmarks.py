@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import exact, online, static
+from benchmarks import exact, online, static, types
 from benchmarks.__main__ import main
 from benchmarks.report import number, run_and_write, seconds
 from benchmarks.rivals import Kernel, Linprog, Solve, too_large
@@ -384,3 +385,35 @@ def test_online_suite_writes_its_table(tmp_path: Path, monkeypatch: pytest.Monke
         assert loop["ratio"] > loop["ratio_per_solve"]
         assert result["runs"][name]["solving_wall"] <= result["runs"][name]["whole_wall"]
     assert "**not run to the end**" in table
+
+
+def test_types_suite_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = types.Plan(30, 1, 3, 1.0, ((2, 2, 2), (3, 2, 2)))
+    monkeypatch.setitem(types.PLANS, "quick", few)
+    assert main(["types", "--quick", "--out", str(tmp_path)]) == 0
+    result, table = results(tmp_path, "types")
+    check_conditions(result, table, "types")
+    projections = result["projections"]
+    assert {row["n"] for row in projections.values()} == {3}
+    assert projections["warm"]["ratio_cpu"] == 1
+    assert projections["cold"]["largest_difference"] < 1e-9
+    assert projections["cvxpy"]["largest_difference"] < 1e-5
+    for row in result["rounds"].values():
+        assert 0 < row["learner_cpu"] < row["whole_cpu"]
+    assert [row["size"] for row in result["listed"]] == [[2, 2, 2], [3, 2, 2]]
+    for row in result["listed"]:
+        assert row["posteriors_largest"] <= 2 + row["systems"]
+    assert len(result["targets"]) == 2
+    for target in result["targets"]:
+        assert target["claim"] in table
+
+
+def test_projections_are_distinct_and_those_of_play() -> None:
+    worlds = list(islice(types._worlds(), 2))
+    tasks = types._tasks(worlds)
+    assert {task.splits.posteriors.shape for task in tasks} == {(24, 4)}
+    assert tasks[0].log_weights.tolist() != tasks[1].log_weights.tolist()
+    for task in tasks:
+        warm, cold = types.Warm().prepare(task)(), types.Cold().prepare(task)()
+        np.testing.assert_allclose(warm.weights, cold.weights, atol=1e-9)
+        assert warm.n_steps <= cold.n_steps

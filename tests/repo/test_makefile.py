@@ -95,11 +95,11 @@ chmod +x .venv/bin/python""",
     (checkout / "broken").touch()
     assert steps(expect_success=False) == ["create", "pip"]
     (checkout / "broken").unlink()
-    assert steps(expect_success=True) == ["create", "pip", "pytest"]
+    assert steps(expect_success=True) == ["create", "pip", "persuasion.compiled", "pytest"]
     assert steps(expect_success=True) == ["pytest"]
     with (checkout / "constraints.txt").open("a") as file:
         file.write("\n# changed\n")
-    assert steps(expect_success=True) == ["pip", "pytest"]
+    assert steps(expect_success=True) == ["pip", "persuasion.compiled", "pytest"]
     (checkout / "pyproject.toml").touch()
     assert steps(expect_success=True) == ["pytest"]
 
@@ -108,4 +108,4 @@ chmod +x .venv/bin/python""",
     (checkout / "broken").touch()
     assert steps(expect_success=False) == ["pip"]
     (checkout / "broken").unlink()
-    assert steps(expect_success=True) == ["create", "pip", "pytest"]
+    assert steps(expect_success=True) == ["create", "pip", "persuasion.compiled", "pytest"]

@@ -11,9 +11,10 @@ from persuasion.candidates import candidate_posteriors
 from persuasion.kl_projection import KLProjection
 from persuasion.type_program import solve_types
 from persuasion.types import IID, Alternating, Blocks, LargestGap, ReceiverTypes
+from persuasion.values import sender_value
 from theory import Outcome, check, constants, statements
 from theory.check import OptimumMismatchError
-from theory.type_programs import entropy_bound, most_candidates, type_optimum
+from theory.type_programs import entropy_bound, most_candidates, type_optimum, type_values
 from theory.type_theorem import SplitSizes
 
 THREE, FOUR = statements.load("theorem_3"), statements.load("theorem_4")
@@ -205,3 +206,89 @@ def test_full_support_is_assumed():
     assert failing == ["full support"]
     types = ReceiverTypes([PROSECUTOR.receiver_utility], Alternating())
     silent(THREE, simulate(edge, "fixed", types=types, horizon=10), "full support", as_control=True)
+
+
+# -- Theorem 4 against an adversary ------------------------------------------------------------
+
+
+ADAPTIVE = statements.load("theorem_4_adaptive")
+
+
+@pytest.fixture(scope="module")
+def chased():
+    """Exp3 against an adversary, twenty runs and more."""
+    return played(ADAPTIVE.worlds()[0], "exp3", horizon=ADAPTIVE.horizon, n_runs=40)
+
+
+def test_regret_is_against_one_scheme_chosen_on_the_earlier_runs(chased):
+    """Written out again with schemes from the package's own program."""
+    game, record = chased.game, chased.types
+    regret = ADAPTIVE.regret_on(chased)
+    assert regret.shape == (20, len(chased.checkpoints))
+    for i in (3, -1):
+        share = record.counts[:20, i].sum(axis=0) / (20 * chased.checkpoints[i])
+        best = solve_types(game, record.utilities, share)
+        values = [
+            sender_value(PersuasionGame(game.prior, game.sender_utility, table), best.scheme)
+            for table in record.utilities
+        ]
+        earned = chased.optimum[20:, i] - chased.regret[20:, i]
+        expected = record.counts[20:, i] @ np.array(values) - earned
+        assert regret[:, i] == pytest.approx(expected, abs=1e-6)
+    # the best scheme in hindsight of each run does better on that run than one fixed scheme
+    assert (chased.regret[20:] >= regret - 1e-7).all()
+    assert (chased.regret[20:] > regret + 1e-3).any()
+
+
+def test_the_scheme_does_not_depend_on_the_runs_that_are_judged(chased):
+    own = ADAPTIVE._comparators(chased)
+    for half, changes in ((slice(20, 40), False), (slice(0, 20), True)):
+        counts = chased.types.counts.copy()
+        counts[half] = 0
+        counts[half, :, 0] = chased.checkpoints  # as if only type 0 had come
+        other = replace(chased, types=replace(chased.types, counts=counts))
+        assert np.array_equal(ADAPTIVE._comparators(other), own) != changes
+
+
+def test_regret_against_one_scheme_lies_in_its_range(chased):
+    rounds = chased.checkpoints.astype(float)
+    least, most = ADAPTIVE.range_on(chased, rounds)
+    regret = ADAPTIVE.regret_on(chased) / chased.game.sender_scale.width
+    assert (least - 1e-9 <= regret).all()
+    assert (regret <= most + 1e-9).all()
+
+
+def test_theorem_4_against_an_adversary(chased):
+    assert check(ADAPTIVE, chased, alpha=0.05).outcome == Outcome.NOT_REFUTED
+    silent(FOUR, chased, "depended on")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
+def test_theorem_4_against_every_adversary_of_its_worlds(number):
+    trajectory = played(ADAPTIVE.worlds()[number], "exp3", horizon=150, n_runs=96)
+    assert check(ADAPTIVE, trajectory).outcome == Outcome.NOT_REFUTED
+
+
+def test_what_the_adaptive_version_covers_and_what_not():
+    world = FOUR.worlds()[0]
+    for sequence in (IID((0.5, 0.5)), Blocks(7), LargestGap()):
+        types = ReceiverTypes(world.types.utilities, sequence)
+        assert ADAPTIVE.silent_about(types) is None
+        runs = simulate(world.game, "exp3", types=types, horizon=20, n_runs=4)
+        assert ADAPTIVE.covers(runs) is None
+        reason = FOUR.silent_about(types)
+        assert (reason is None) == isinstance(sequence, Blocks)
+        assert reason is None or "theorem_4_adaptive" in reason
+    silent(ADAPTIVE, played(world, "exp3", 20, 3), "one half of the runs")
+    silent(ADAPTIVE, played(world, "hedge", 20, 4), "'exp3', not 'hedge'")
+    broken = learners.load("exp3", importance_weights=False)
+    silent(ADAPTIVE, played(world, broken, 20, 4), "importance")
+
+
+def test_values_of_the_best_scheme_add_up_to_the_optimum():
+    for seed in range(6):
+        game, utilities = random_types(3, 2, 3, seed, integers=seed % 2)
+        weights = np.random.default_rng(seed).dirichlet(np.ones(3))
+        values = type_values(game, utilities, weights)
+        assert weights @ values == pytest.approx(type_optimum(game, utilities, weights), abs=1e-9)

@@ -12,6 +12,7 @@ from persuasion import Bayesian, PersuasionError, PersuasionGame, learners, simu
 from persuasion.environments import Drifting, Stationary
 from theory import Outcome, RobustValue, Verdict, check, constants, statements
 from theory.check import OptimumMismatchError
+from theory.theorem import StaticTheorem
 
 PROSECUTOR = zoo.load("prosecutor")
 F1 = zoo.load("f1", m=4, beta=2)
@@ -42,7 +43,11 @@ def verdicts(robust, plug_in):
         play(g, n_runs=2, horizon=100, growth=2.0) for g in statements.load("theorem_2").games(100)
     ]
     return [
-        *(check(t, robust) for t in statements.theorems() if t.kind not in ("static", "lower")),
+        *(
+            check(t, robust)
+            for t in statements.theorems()
+            if t.kind != "lower" and not isinstance(t, StaticTheorem)
+        ),
         *(check(t, pair) for t in statements.theorems() if t.kind == "lower"),
         check("lemma_1", [RobustValue(PROSECUTOR, 0.1, 0.5)]),
         check("theorem_1_growth", plug_in, as_control=True),

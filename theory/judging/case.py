@@ -111,7 +111,7 @@ class RegretData:
         return cls(
             trajectory=trajectory,
             rounds=rounds,
-            regret=scaled_regret(trajectory, where, least),
+            regret=scaled_regret(trajectory, where, least, theorem.regret_on(trajectory)),
             bound=theorem.bound_on(trajectory, rounds) * case.bound_factor,
             least=least,
             trivial=most,
@@ -124,16 +124,30 @@ class RegretData:
 
 
 def scaled_regret(
-    trajectory: Trajectory, where: IntArray, least: FloatArray | float = 0.0
+    trajectory: Trajectory,
+    where: IntArray,
+    least: FloatArray | float = 0.0,
+    regret: FloatArray | None = None,
 ) -> FloatArray:
     """Regret of each run at some checkpoints, where the Sender's utility spans [0, 1].
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+    where : ndarray of int
+        Positions of the checkpoints.
+    least : ndarray or float
+        What no run can be below.
+    regret : ndarray (k, n_checkpoints), optional
+        In place of the trajectory's, in its utils.
 
     Raises
     ------
     PersuasionError
         When a run did better than anybody can, by more than rounding.
     """
-    regret = trajectory.regret[:, where] / trajectory.game.sender_scale.width
+    whole = trajectory.regret if regret is None else regret
+    regret = whole[:, where] / trajectory.game.sender_scale.width
     if (regret < least - SLACK * trajectory.checkpoints[where]).any():
         raise PersuasionError(
             f"a run of {trajectory.learner!r} has regret {float(regret.min()):.6g}, below what is "

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from persuasion.trajectory import Trajectory
+from theory.evidence import Evidence
 from theory.judging.case import SLACK, VACUOUS, Case, name_of, share
-from theory.theorem import PathwiseTheorem, RobustValue, StaticTheorem
+from theory.theorem import PathwiseTheorem, StaticTheorem
 from theory.verdict import Outcome, Verdict, Where
 
 __all__ = ["judge_pathwise", "judge_static"]
@@ -78,28 +79,28 @@ def judge_pathwise(
     )
 
 
-def judge_static(theorem: StaticTheorem, case: Case, values: Sequence[RobustValue]) -> Verdict:
+def judge_static(theorem: StaticTheorem, case: Case, values: Sequence[Evidence]) -> Verdict:
     """Hold every value against its bound."""
     measured = np.array([theorem.measured(v) for v in values])
-    bound = np.array([float(theorem.bound(v.game, [v.radius])[0]) for v in values])
+    bound = np.array([theorem.bound_at(v) for v in values])
     bound = bound * case.bound_factor
     trivial = np.array([theorem.trivial(v.game) for v in values])
     excess = measured - bound
     violations = int((excess > SLACK).sum())
     telling = bound < trivial
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(telling & (bound > 0), measured / bound, -np.inf)
+        ratio = np.where(telling, np.where(bound > 0, measured / bound, measured), -np.inf)
     worst = int(excess.argmax() if violations else ratio.argmax())
     value = values[worst]
     if violations:
         outcome = Outcome.REFUTED
-        words = f"{violations} of {len(values)} robust values cost more than the bound"
+        words = f"{violations} of {len(values)} {value.noun} break the bound"
     elif not telling.any():
         outcome, words = Outcome.INCONCLUSIVE, VACUOUS
     else:
         outcome = Outcome.NOT_REFUTED
         words = (
-            f"all {len(values)} robust values cost less than the bound; "
+            f"none of {len(values)} {value.noun} breaks the bound; "
             f"{share(float(measured[worst]), float(bound[worst]))} where closest"
         )
     return case.verdict(
@@ -107,7 +108,7 @@ def judge_static(theorem: StaticTheorem, case: Case, values: Sequence[RobustValu
         words,
         measured=float(measured[worst]),
         bound=float(bound[worst]),
-        where=Where(name_of(value.game), radius=value.radius),
+        where=value.where(name_of(value.game)),
         scale=value.game.sender_scale.width,
         assumptions=theorem.assumptions(value.game),
         method=_EXACT,

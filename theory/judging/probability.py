@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from persuasion.game import PersuasionGame
 from persuasion.trajectory import Trajectory
 from theory.confidence import binomial_tail, clopper_pearson
+from theory.evidence import Evidence
 from theory.judging.case import (
     SLACK,
     VACUOUS,
@@ -19,10 +21,10 @@ from theory.judging.case import (
     share,
     vacuous,
 )
-from theory.theorem import EventTheorem, RegretBound
+from theory.theorem import DrawnTheorem, EventTheorem, RegretBound
 from theory.verdict import Failures, Outcome, Verdict, Where
 
-__all__ = ["judge_event", "judge_high_probability"]
+__all__ = ["judge_drawn", "judge_event", "judge_high_probability"]
 
 
 def _binomial(
@@ -125,5 +127,54 @@ def judge_event(theorem: EventTheorem, case: Case, trajectories: Sequence[Trajec
         alpha=case.alpha,
         n_runs=sum(t.n_runs for t in trajectories),
         n_comparisons=len(trajectories),
+        failures=failures,
+    )
+
+
+def judge_drawn(theorem: DrawnTheorem, case: Case, values: Sequence[Evidence]) -> Verdict:
+    """Count, for each game and size, the draws that break the bound."""
+    groups: dict[tuple[PersuasionGame, float], list[Evidence]] = {}
+    for value in values:
+        groups.setdefault((value.game, value.at), []).append(value)
+    worst, spoke = None, False
+    for (game, _), group in groups.items():
+        bound = np.array([theorem.bound_at(v) for v in group]) * case.bound_factor
+        measured = np.array([theorem.measured(v) for v in group])
+        telling = bool((bound < theorem.trivial(game)).all())
+        spoke |= telling
+        broken = np.array(
+            [theorem.failed(v, b) for v, b in zip(group, bound.tolist(), strict=True)]
+        )
+        allowed = max(theorem.failure_probability(v) for v in group)
+        outcome, failures, p_value = _binomial(broken, allowed, case.alpha / len(groups))
+        if not telling:
+            outcome = Outcome.INCONCLUSIVE
+        at = int((measured - bound).argmax())
+        key = (_ORDER.index(outcome), -p_value, float(measured[at] / max(bound[at], SLACK)))
+        found = (key, outcome, failures, group[at], float(measured[at]), float(bound[at]))
+        worst = found if worst is None or key > worst[0] else worst
+    assert worst is not None
+    _, outcome, failures, value, most, limit = worst
+    counted = f"{failures.count} of {failures.n_runs} {value.noun} break the bound"
+    words = {
+        Outcome.REFUTED: f"{counted}, more than a probability of {failures.allowed:.3g} explains",
+        Outcome.INCONCLUSIVE: f"{counted}; too few to tell whether that is too many"
+        if spoke
+        else VACUOUS,
+        Outcome.NOT_REFUTED: f"{counted} (allowed with probability {failures.allowed:.3g}); "
+        f"{share(most, limit)} in the worst",
+    }[outcome]
+    return case.verdict(
+        outcome,
+        words,
+        measured=most,
+        bound=limit,
+        where=value.where(name_of(value.game)),
+        scale=value.game.sender_scale.width,
+        assumptions=theorem.assumptions(value.game),
+        method=_BINOMIAL,
+        alpha=case.alpha,
+        n_runs=len(values),
+        n_comparisons=len(groups),
         failures=failures,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +11,11 @@ from numpy.typing import ArrayLike
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
 from theory.constants import constants
+from theory.evidence import Evidence, RobustValue
+from theory.family import RADII
+from theory.laboratory import Laboratory
 from theory.statements._robust import OWN, common_prior
-from theory.theorem import Games, NegativeControl, RobustValue, StaticTheorem, single
+from theory.theorem import Games, NegativeControl, StaticTheorem, single
 from theory.verdict import Assumption
 
 __all__ = ["THEOREM", "RobustnessCost"]
@@ -35,12 +38,13 @@ class RobustnessCost(StaticTheorem):
     source: ClassVar[str] = OWN
     quantity: ClassVar[str] = "OPT minus the robust value"
     unit: ClassVar[str] = "scaled utils per round"
+    evidence: ClassVar[type[Evidence]] = RobustValue
     negative_control: ClassVar[NegativeControl] = NegativeControl(
         why="the value robust within 4 e is passed off as the one within e; the bound is within "
         "10 % of the cost on this family, so that it cannot hold",
         game="f1",
         game_parameters={"m": 12, "beta": 2},
-        radius_factor=4.0,
+        parameters={"radius_factor": 4.0},
     )
 
     def assumptions(self, game: Games) -> tuple[Assumption, ...]:
@@ -73,6 +77,15 @@ class RobustnessCost(StaticTheorem):
             mixed = share * (c.optimum - c.slater_value)
             cost = np.where(share <= 1, np.minimum(cost, mixed), cost)
         return cost
+
+    def gather(
+        self, game: PersuasionGame, laboratory: Laboratory, parameters: Mapping[str, Any]
+    ) -> Iterator[RobustValue]:
+        """Robust values at some radii; a control passes off those at multiples of them."""
+        factor = parameters.get("radius_factor", 1.0)
+        for radius in RADII:
+            value = laboratory.robust_value(game, min(factor * radius, 2.0))
+            yield RobustValue(game, radius, value)
 
     def measured(self, value: RobustValue) -> float:
         """Cost in scaled utils."""

@@ -10,7 +10,7 @@ import numpy as np
 from persuasion import zoo
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
-from persuasion.types import Alternating, ReceiverTypes
+from persuasion.types import IID, Alternating, ReceiverTypes
 from theory.theorem import Kind, NegativeControl, RegretBound
 from theory.type_programs import type_optimum
 from theory.type_theorem import SplitSizes, TypeTheorem, World, record_of, worlds
@@ -76,6 +76,20 @@ class Exp3Bound(TypeTheorem, RegretBound):
         if step == 0:
             return np.full_like(rounds, np.inf)
         return np.asarray(sizes.entropy / step + step * rounds * sizes.n_candidates / 2)
+
+    def silent_about(self, types: ReceiverTypes) -> str | None:
+        """It fixes one sequence beforehand, for all runs that are averaged."""
+        if types.adaptive:
+            return (
+                "it fixes the types beforehand, these depend on the schemes played; see "
+                "theorem_4_adaptive"
+            )
+        if isinstance(types.sequence, IID):
+            return (
+                "it fixes one sequence of types, these are drawn anew in every run; see "
+                "theorem_4_adaptive"
+            )
+        return None
 
     def covers(self, trajectory: Trajectory) -> str | None:
         """Exp3 with unbiased estimates, on one sequence fixed beforehand."""
