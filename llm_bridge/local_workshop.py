@@ -1,0 +1,257 @@
+"""The workshop of this package: models of transformers on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llm_bridge import tasks
+from llm_bridge.advisor import Advisor
+from llm_bridge.advisor_training import AdvisorTraining, TrainingLog
+from llm_bridge.codebook import Codebook
+from llm_bridge.config import ExperimentConfig, TrainingSection
+from llm_bridge.device import accelerator, set_threads
+from llm_bridge.measurement import Measurement
+from llm_bridge.models import found_revision, without_bars
+from llm_bridge.plan import AdvisorPlan, LearningCurve, Seat, share_name
+from llm_bridge.pretrain import ReceiverTraining, pretrain
+from llm_bridge.receivers.local import LocalReceiver
+from llm_bridge.task import Task
+from llm_bridge.train import train
+from llm_bridge.vocabulary import build_tokenizer
+from llm_bridge.workshop import Tell
+from persuasion.errors import PersuasionError
+from persuasion.rationals import FloatArray
+from persuasion.receivers import Receiver
+from persuasion.whole_file import write_whole
+
+__all__ = ["LocalWorkshop"]
+
+_ADVISOR, _LOG, _TRAINED = "advisor", "training.json", "trained.json"
+_EXAMPLES_FOR_A_VOCABULARY = 50
+
+
+class LocalWorkshop:
+    """Trains and loads models with torch.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        Its sections receiver and advisor, device and threads.
+    unsafe_exec : bool
+        Run programs that models write even where nothing confines them.
+    """
+
+    def __init__(self, config: ExperimentConfig, *, unsafe_exec: bool = False) -> None:
+        self._config, self._unsafe_exec = config, unsafe_exec
+        set_threads(config.threads)
+        self._machine = accelerator(config.precision, config.device)
+        self._revisions: dict[str, str | None] = {}
+        self._held: tuple[object, LocalReceiver] | None = None
+
+    def settings(self) -> Mapping[str, Any]:
+        """Kind of device, precision, threads, whether models are compiled."""
+        return {
+            "device": self._machine.device.type,
+            "precision": self._machine.mixed_precision,
+            "threads": self._config.threads,
+            "compile": self._config.compile,
+        }
+
+    def task(self, name: str) -> Task:
+        """Build a task; one that runs programs gets its sandbox now, not when first needed."""
+        task = tasks.load(name)
+        if "sandbox" not in inspect.signature(type(task)).parameters:
+            return task
+        from llm_bridge.sandbox import Sandbox, UnsafeError
+
+        try:
+            sandbox = Sandbox(unsafe=self._unsafe_exec)
+        except UnsafeError as cause:
+            raise PersuasionError(
+                f"task {name!r}: {cause} (on the command line: --unsafe-exec), or leave the task "
+                "out of `tasks`"
+            ) from cause
+        return tasks.load(name, sandbox=sandbox)
+
+    def model_label(self, path: str) -> str:
+        """Hash of the files of a folder; a hub id with the commit that it stands for now."""
+        folder = Path(path).expanduser()
+        if not folder.is_dir():
+            if folder.is_absolute() or path.count("/") > 1 or path.startswith("."):
+                raise PersuasionError(
+                    f"there is no folder {path}; name one that save_pretrained wrote, or an id of "
+                    "the Hugging Face hub such as 'openai-community/gpt2'"
+                )
+            self._revisions[path] = found_revision(path)
+            return f"{path}@{self._revisions[path] or 'main'}"
+        if not (folder / "config.json").exists():
+            raise PersuasionError(
+                f"the folder {path} holds no model: it has no config.json. Name a folder that "
+                "save_pretrained wrote"
+            )
+        digest = hashlib.blake2b(digest_size=16)
+        for file in sorted(file for file in folder.iterdir() if file.is_file()):
+            digest.update(file.name.encode())
+            with file.open("rb") as content:
+                while part := content.read(2**24):
+                    digest.update(part)
+        return digest.hexdigest()
+
+    # -- Receivers -------------------------------------------------------------------------
+
+    def train_receiver(
+        self,
+        tasks: Sequence[Task],
+        training: TrainingSection,
+        shares: tuple[float, ...],
+        folder: Path,
+        tell: Tell,
+    ) -> None:
+        """Train from scratch on demonstrations."""
+        home, label = folder / "training", folder / _TRAINED
+        if not label.exists():
+            settings = ReceiverTraining(
+                n_layer=training.n_layer,
+                n_embd=training.n_embd,
+                n_head=training.n_head,
+                n_positions=training.n_positions,
+                vocabulary=training.vocabulary,
+                steps=training.steps,
+                batch=training.batch,
+                lr=training.lr,
+                warmup=training.warmup,
+                hintless=training.hintless,
+                marks=shares,
+                precision=self._machine.mixed_precision,
+                compiled=self._config.compile,
+                seed=training.seed,
+            )
+            with without_bars():
+                left = pretrain(tasks, settings, home, threads=self._config.threads, progress=tell)
+            steps = [one.step for one in left]
+            if len(steps) != len(shares):
+                raise PersuasionError(
+                    f"the checkpoints {shares} fall on the same steps of {training.steps}; name "
+                    "fewer or train longer"
+                )
+            names = {
+                share_name(share): one.path.relative_to(home).as_posix()
+                for share, one in zip(sorted(shares), left, strict=True)
+            }
+            write_whole(label, json.dumps(names).encode())
+        for name, checkpoint in json.loads(label.read_bytes()).items():
+            if (home / checkpoint).exists():  # else moved by an attempt that was killed after it
+                (home / checkpoint).rename(folder / name)
+        if (home / "losses.csv").exists():
+            (home / "losses.csv").rename(folder / "losses.csv")
+        shutil.rmtree(home, ignore_errors=True)
+
+    def receiver(self, seat: Seat, rule: Receiver) -> LocalReceiver:
+        """Load a Receiver; the one used last is kept in memory."""
+        key = (seat.name, str(seat.source), seat.label, rule)
+        if self._held is None or self._held[0] != key:
+            self._held = None  # free it first
+            section = self._config.receiver
+            with without_bars():
+                loaded = LocalReceiver.from_pretrained(
+                    seat.source,
+                    rule,
+                    seat.name,
+                    section.batch_size,
+                    self._machine.device,
+                    revision=self._revisions.get(str(seat.source)),
+                )
+            self._held = key, loaded
+        return self._held[1]
+
+    # -- Advisors --------------------------------------------------------------------------
+
+    def train_advisor(
+        self,
+        plan: AdvisorPlan,
+        task: Task,
+        measurement: Measurement,
+        margins: Mapping[str, float],
+        targets: Mapping[str, FloatArray],
+        folder: Path,
+        tell: Tell,
+    ) -> LearningCurve:
+        """Train on inputs of the split "train"."""
+        section, label = self._config.advisor, folder / _LOG
+        if not (label.exists() and (folder / _ADVISOR).exists()):
+            advisor = self.untrained(plan, task)
+            log = train(
+                advisor,
+                task,
+                measurement.games,
+                [
+                    example
+                    for template in task.priors
+                    for example in task.examples(template, "train", section.n_inputs, plan.seed)
+                ],
+                rule=self._config.receiver.rule,
+                settings=AdvisorTraining(
+                    warm_steps=section.warm_steps,
+                    steps=section.steps,
+                    lr=section.lr,
+                    batch=section.batch,
+                    grad_accumulation=section.grad_accumulation,
+                    receiver_beta=self._config.receiver.beta,
+                    margin=margins,
+                    seed=plan.seed,
+                ),
+                mode=plan.mode,
+                targets=targets,
+                checkpoint=folder / "checkpoint",
+                device=self._config.device,
+                precision=self._machine.mixed_precision,
+                progress=tell,
+            )
+            write_whole(label, json.dumps(log.to_dict()).encode())
+            advisor.save(folder / _ADVISOR)
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        log = TrainingLog.from_dict(json.loads(label.read_bytes()))
+        return LearningCurve(log.values, log.warm_steps, log.note)
+
+    def advisor(self, folder: Path) -> Advisor:
+        """Load a trained Advisor."""
+        with without_bars():
+            loaded = Advisor.from_pretrained(folder / _ADVISOR)
+        loaded.model.to(self._machine.device)
+        return loaded
+
+    def untrained(self, plan: AdvisorPlan, task: Task) -> Advisor:
+        """Return a fresh model with a vocabulary of its own, or the one that was given."""
+        section = self._config.advisor
+        words = section.words or Codebook.default(plan.n_signals).words
+        book = Codebook(words[: plan.n_signals], section.template)
+        if section.path is not None:
+            with without_bars():
+                given = Advisor.from_pretrained(
+                    section.path, book, revision=self._revisions.get(section.path)
+                )
+            given.model.to(self._machine.device)
+            return given
+        prompts = [
+            task.advisor_prompt(example, item)
+            for template in task.priors
+            for example in task.examples(template, "train", _EXAMPLES_FOR_A_VOCABULARY, 0)
+            for item in task.items
+        ]
+        tokenizer = build_tokenizer(prompts, whole=book.words)
+        longest = max(map(len, tokenizer(prompts)["input_ids"]))
+        size = {
+            "n_layer": section.n_layer,
+            "n_embd": section.n_embd,
+            "n_head": section.n_head,
+            "n_positions": 2 * longest + 8,
+        }
+        fresh = Advisor.fresh(tokenizer, book, size, seed=plan.seed)
+        fresh.model.to(self._machine.device)
+        return fresh

@@ -1,0 +1,94 @@
+"""The tasks, one file each; a file that defines ``TASK`` is found by listing the folder.
+
+Most make their own inputs; `stored` ones read a data set and take its ``path``.
+
+Examples
+--------
+>>> from llm_bridge import tasks
+>>> tasks.names()
+('code', 'grade', 'math')
+>>> task = tasks.load("math")
+>>> task.items
+('total', 'difference', 'larger', 'product')
+>>> example = task.examples("stock", "test", n=1, seed=0)[0]
+>>> print(task.receiver_prompt(example, "total"))
+Stock of shells:6,91.
+hint total:
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from typing import Any
+
+from llm_bridge.task import Task
+from persuasion.errors import PersuasionError
+
+__all__ = ["load", "names", "stored"]
+
+
+def names() -> tuple[str, ...]:
+    """Names of the tasks that make their own inputs, sorted."""
+    return tuple(name for name in _all() if "path" not in _needed(name))
+
+
+def stored() -> tuple[str, ...]:
+    """Names of the tasks that read a data set, sorted: ``load(name, path=...)``."""
+    return tuple(name for name in _all() if "path" in _needed(name))
+
+
+@cache
+def _all() -> tuple[str, ...]:
+    listed = pkgutil.iter_modules(__path__)
+    return tuple(sorted(module.name for module in listed if module.name[0] != "_"))
+
+
+def _class(name: str) -> type[Task]:
+    found: type[Task] = importlib.import_module(f"llm_bridge.tasks.{name}").TASK
+    return found
+
+
+@cache
+def _needed(name: str) -> tuple[str, ...]:
+    """Parameters without default of a task's class."""
+    listed = inspect.signature(_class(name)).parameters.values()
+    return tuple(p.name for p in listed if p.default is p.empty and p.kind not in _ANY)
+
+
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def load(name: str, **parameters: Any) -> Task:
+    """Build a task.
+
+    Parameters
+    ----------
+    name : str
+        One of `names` or `stored`.
+    **parameters
+        What the class of that task takes; ``code`` takes ``sandbox`` and ``unsafe_exec``, those
+        that read a data set need ``path``.
+
+    Raises
+    ------
+    PersuasionError
+        When no task has that name or it has no such parameter.
+    """
+    if name not in _all():
+        raise PersuasionError(
+            f"no task is called {name!r}; legal are {', '.join(names())}, and with a path "
+            f"{', '.join(stored())}"
+        )
+    if "path" in _needed(name) and "path" not in parameters:
+        raise PersuasionError(
+            f"task {name!r} reads a data set; pass `path`, a file of JSON lines or a hub id"
+        )
+    try:
+        return _class(name)(**parameters)
+    except TypeError as cause:
+        raise PersuasionError(
+            f"task {name!r} cannot be built with {', '.join(parameters)}: {cause}"
+        ) from cause
