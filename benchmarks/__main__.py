@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.threads import hold_to_one
 
-SUITES = ("static", "structured", "exact", "online", "types", "scale")
+SUITES = ("static", "structured", "exact", "online", "types", "scale", "bridge")
 _ROOT = Path(__file__).parents[1]
 
 

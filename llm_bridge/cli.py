@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from llm_bridge.baseline_command import baselines
 from llm_bridge.online_command import online
 from persuasion.commands.exit_codes import ExitCode
 from persuasion.commands.options import Json, Quiet, examples
@@ -69,6 +70,8 @@ def register(app: typer.Typer) -> None:
     bridge.command("tasks", epilog=examples("persuasion bridge tasks"))(tasks)
     played = examples("persuasion bridge online", "persuasion bridge online out/mine -T 1e6 -n 4")
     bridge.command("online", epilog=played)(online)
+    tried = examples("persuasion bridge baselines", "persuasion bridge baselines --task grade")
+    bridge.command("baselines", epilog=tried)(baselines)
     app.add_typer(bridge, name="bridge")
 
 

@@ -389,26 +389,28 @@ def read_config(path: Path | str) -> ExperimentConfig:
 def default_config() -> ExperimentConfig:
     """Return the embedded experiment: one seed, three other Receivers, minutes on a laptop."""
     return ExperimentConfig(
-        advisor=AdvisorSection(signals={"math": (2, 3), "code": (2, 3)}),
+        advisor=AdvisorSection(signals={"math": (2, 4), "code": (2, 6)}),
         other=(
             OtherSection(name="early", checkpoint=0.25),
             OtherSection(name="middle", checkpoint=0.5),
-            OtherSection(
-                name="narrow", training=TrainingSection(n_layer=1, n_embd=32, steps=800, seed=1)
-            ),
+            OtherSection(name="shallow", training=TrainingSection(n_layer=1, steps=800, seed=1)),
         ),
     )
 
 
 def demo_config() -> ExperimentConfig:
-    """Return what a demo has time for: `default_config` with only one Receiver to train."""
+    """Return what a demo has time for: `default_config` with fewer Advisors and Receivers."""
     small = default_config()
-    kept = tuple(other for other in small.other if other.training is None)
-    return replace(small, name="demo", other=kept)
+    return replace(
+        small,
+        name="demo",
+        advisor=replace(small.advisor, signals={"math": (2, 4), "code": (6,)}, batch=16),
+        other=tuple(other for other in small.other if other.name != "middle"),
+    )
 
 
 def full_config() -> ExperimentConfig:
-    """Return the embedded experiment with two seeds, all controls and more inputs."""
+    """Return the embedded experiment with two seeds, more signals, controls and inputs."""
     small = default_config()
     return replace(
         small,

@@ -40,7 +40,7 @@ _GENERATING = ("llm_bridge.receivers.local", "llm_bridge.receivers.rules")
 _MEASURING = ("llm_bridge.measure", *_GENERATING)
 _SOLVING = ("llm_bridge.optimum", "llm_bridge.receivers.rules")
 _MAKING_ADVISORS = ("llm_bridge.advisor", "llm_bridge.codebook", "llm_bridge.vocabulary")
-_TRAINING_ADVISORS = ("llm_bridge.train", *_MAKING_ADVISORS)
+_TRAINING_ADVISORS = ("llm_bridge.train", "llm_bridge.measurement", *_MAKING_ADVISORS)
 _EVALUATING = ("llm_bridge.evaluate", "llm_bridge.responses", *_MAKING_ADVISORS, *_GENERATING)
 
 

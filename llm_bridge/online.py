@@ -97,14 +97,13 @@ class OnlineStudy:
                 optimum = float(runs[name].mean_optimum[-1])
                 row += [f"{lost:.4g}", f"{lost / optimum:.2%}" if optimum else "-"]
             rows.append(row)
-        horizon = first.horizon
         columns = ["template", "optimum"]
         columns += [text for name in names for text in (_WORDS[name], "of T OPT")]
-        counts = ", ".join(f"{_WORDS[name]} {first_of(self, name).n_runs}" for name in names)
+        counts = ", ".join(f"{_WORDS[name]} {_first_of(self, name).n_runs}" for name in names)
         return Table(
             columns,
             rows,
-            caption=f"{self.task} with {self.receiver}: cumulated regret after {horizon:,} rounds, "
+            caption=f"{self.task} with {self.receiver}: cumulated regret after {_first_of(self, names[0]).horizon:,} rounds, "
             f"mean over runs ({counts})",
         )
 
@@ -127,7 +126,7 @@ class OnlineStudy:
             columns,
             rows,
             caption="Bounds on the robust learner; they do not speak about the others, which are "
-            "held against them all the same",
+            "held against them all the same, each with its own growth factor",
             left=(0, 1, *words),
         )
 
@@ -248,7 +247,7 @@ def check_rule(task: str, rule: Receiver) -> None:
         )
 
 
-def first_of(study: OnlineStudy, learner: str) -> Trajectory:
+def _first_of(study: OnlineStudy, learner: str) -> Trajectory:
     """Runs of a learner on the first template."""
     return next(iter(study.trajectories.values()))[learner]
 

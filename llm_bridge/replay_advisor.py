@@ -42,14 +42,14 @@ class ReaderTraining:
     seed : int
     """
 
-    steps: Annotated[int, Says("Steps.", at_least=1)] = 600
-    batch: Annotated[int, Says("Questions per step.", at_least=1)] = 48
-    lr: Annotated[float, Says("Largest rate of learning.", above=0)] = 3e-3
+    steps: Annotated[int, Says("Steps.", at_least=1)] = 250
+    batch: Annotated[int, Says("Questions per step.", at_least=1)] = 32
+    lr: Annotated[float, Says("Largest rate of learning.", above=0)] = 1e-2
     vocabulary: Annotated[int, Says("Tokens.", at_least=259)] = 1000
-    n_layer: Annotated[int, Says("Layers.", at_least=1)] = 2
-    n_embd: Annotated[int, Says("Width.", at_least=1)] = 64
-    n_head: Annotated[int, Says("Heads.", at_least=1)] = 4
-    n_positions: Annotated[int, Says("Longest question, in tokens.", at_least=8)] = 192
+    n_layer: Annotated[int, Says("Layers.", at_least=1)] = 1
+    n_embd: Annotated[int, Says("Width.", at_least=1)] = 32
+    n_head: Annotated[int, Says("Heads.", at_least=1)] = 2
+    n_positions: Annotated[int, Says("Longest question, in tokens.", at_least=8)] = 160
     weight_decay: Annotated[float, Says("Decay of weights.", at_least=0)] = 0.1
     seed: Annotated[int, Says("Seed.", at_least=0)] = 0
 

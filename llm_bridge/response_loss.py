@@ -51,7 +51,8 @@ def response_loss(
     ids = torch.tensor(rows, device=model.device)
     wanted = torch.tensor(targets, device=model.device)[:, 1:]
     # rows are filled up on the right and attention looks to the left: nothing to mask
-    hidden = (body or model.base_model)(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+    whole = model.base_model if body is None else body
+    hidden = whole(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
     scored = wanted != _IGNORED
     logits = model.get_output_embeddings()(hidden[scored])
     if n_tokens is None:

@@ -75,11 +75,10 @@ def _imports(name: str) -> tuple[str, ...]:
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     tree = ast.parse(file.read_bytes())
     found = set(_named(tree, package))
-    words = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    words |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    if "iter_modules" in words and name not in _NAMED_BY_THE_CALLER:
+    called = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    if "iter_modules" in called and name not in _NAMED_BY_THE_CALLER:
         found |= {f"{package}.{path.stem}" for path in file.parent.glob("[!_]*.py")}
-    if "__file__" in words:
+    if any(isinstance(n, ast.Name) and n.id == "__file__" for n in ast.walk(tree)):
         below = (path.relative_to(file.parent) for path in file.parent.rglob("*.py"))
         parts = (path.with_suffix("").parts for path in below if path.name != "__init__.py")
         found |= {".".join((package, *part)) for part in parts}

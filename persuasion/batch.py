@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from time import perf_counter
@@ -19,7 +18,6 @@ from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray, frozen
 from persuasion.results import Solution
 from persuasion.solve import solve
-from persuasion.solvers import structured
 
 __all__ = ["BatchSolution", "solve_batch"]
 
@@ -136,6 +134,8 @@ def solve_batch(
     >>> found.values.round(9).tolist(), found.duality_gap.max() < 1e-9
     ([0.2, 0.6, 1.0], np.True_)
     """
+    from persuasion.solvers import structured
+
     started = perf_counter()
     mu, v, u = _stacked(priors, sender_utilities, receiver_utilities)
     if not 0 < tolerance < 1:
@@ -202,6 +202,8 @@ def _kernel() -> Any:
 def _in_blocks(
     n_games: int, threads: int, arguments: tuple[Any, ...], results: tuple[Any, ...]
 ) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     compiled = _kernel()
     compiled(*arguments, 0, 0, *results)  # compile, or load, before threads ask for it
     count = min(n_games, 1 if threads == 1 else _BLOCKS * threads)

@@ -19,12 +19,10 @@ import numpy as np
 
 from persuasion.errors import NotSolvedError
 from persuasion.kernel_highs import highs_over_kernels
-from persuasion.kernel_structured import StructuredProgram
 from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray
-from persuasion.solvers.structured import switched_off
 
-__all__ = ["HighsProgram", "KernelProgram", "ScipyProgram", "StructuredProgram", "programs"]
+__all__ = ["HighsProgram", "KernelProgram", "ScipyProgram", "programs"]
 
 _TOLERANCE = 1e-10
 """What HiGHS may violate a row by: the least that it accepts, below the tolerance of callers."""
@@ -68,8 +66,12 @@ Build = Callable[[FloatArray, FloatArray], KernelProgram]
 def programs() -> list[tuple[str, Build]]:
     """Return the implementations at hand by name, the fastest first.
 
-    Each is built from the gains and the weights that `StructuredProgram` asks for.
+    Each is built from the gains and the weights that
+    `persuasion.kernel_structured.StructuredProgram` asks for.
     """
+    from persuasion.kernel_structured import StructuredProgram
+    from persuasion.solvers.structured import switched_off
+
     found: list[tuple[str, Build]] = []
     if switched_off() is None:
         found.append((StructuredProgram.name, StructuredProgram))

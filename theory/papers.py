@@ -11,7 +11,7 @@ from theory import statements
 from theory.theorem import NegativeControl, Theorem
 from theory.type_theorem import types_in_words
 
-__all__ = ["control_in_words", "described", "papers", "power"]
+__all__ = ["control_in_words", "described", "entry", "papers", "power"]
 
 TARGET = Path(__file__).parents[1] / "PAPERS.md"
 
@@ -66,10 +66,11 @@ def power(number: int) -> str:
 
 def papers() -> str:
     """Return the text of PAPERS.md."""
-    return "\n".join([_HEAD, *map(_entry, statements.theorems())])
+    return "\n".join([_HEAD, *map(entry, statements.theorems())])
 
 
-def _entry(theorem: Theorem) -> str:
+def entry(theorem: Theorem) -> str:
+    """Return the section of one statement."""
     return f"""\
 ## {_literal(theorem.title)} (`{theorem.id}`)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def tune(model: Any, draw: Draw, n_tokens: int, settings: Tuning, seed: int) -> 
     model : causal language model of transformers
     draw : callable
     n_tokens : int
-        The last batch is the one that reaches it; none is begun when it is 0.
+        The last batch is cut where it reaches them; none is begun when it is 0.
     settings : Tuning
     seed : int
     """
@@ -74,7 +75,7 @@ def tune(model: Any, draw: Draw, n_tokens: int, settings: Tuning, seed: int) -> 
 
     model.train()
     while spent < n_tokens:
-        batch = draw(rng, settings.batch, spent / n_tokens)
+        batch = _within(draw(rng, settings.batch, spent / n_tokens), n_tokens - spent)
         for group in optimizer.param_groups:
             group["lr"] = settings.lr_at(spent / n_tokens)
         _, parts = in_parts(
@@ -89,6 +90,12 @@ def tune(model: Any, draw: Draw, n_tokens: int, settings: Tuning, seed: int) -> 
         spent += sum(len(prompt) + len(response) for prompt, response in batch)
     model.train(False)
     return spent
+
+
+def _within(batch: list[TokenPair], n_tokens: int) -> list[TokenPair]:
+    """The first pairs, up to the one that reaches so many tokens."""
+    before = accumulate((len(p) + len(r) for p, r in batch), initial=0)
+    return [pair for pair, used in zip(batch, before, strict=False) if used < n_tokens]
 
 
 def encode_pairs(

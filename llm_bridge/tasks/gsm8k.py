@@ -215,7 +215,7 @@ def _steps_asked(
 def gold_answer(answer: str) -> Decimal:
     r"""Return the number after ``####`` of a published solution.
 
-    The last ``<<a=b>>`` is not it: in about one of ten solutions it is another number.
+    The last ``<<a=b>>`` is not it: in one of twelve test questions that is another number.
 
     Examples
     --------

@@ -73,7 +73,7 @@ def floating_start(problem: Problem) -> Vertex | None:
     if problem.time_limit is not None:
         problem = replace(problem, time_limit=problem.time_limit / 2)
     for name in _STARTS:
-        if name in ("structured", "lp") and problem.n_states * problem.n_actions <= _SMALL:
+        if name == "lp" and problem.n_states * problem.n_actions <= _SMALL:
             continue
         with suppress(Exception):
             method = solvers.load(name)

@@ -192,7 +192,7 @@ class _Run:
         fits = len(cells) == m + len(rows) and cells[:, 0].max(initial=0) < m
         if not fits or max(cells[:, 1].max(initial=0), rows.max(initial=0)) >= n:
             return
-        if not self.allowed[cells[:, 1]].all():
+        if len(rows) == 0 or not self.allowed[cells[:, 1]].all():
             return
         first = np.arange(m)
         if (cells[:m, 0] != first).any():  # not one of this method's

@@ -48,12 +48,22 @@ def test_two_states_show_function_closure_prices_and_split() -> None:
 
 
 def test_a_peak_at_one_belief_is_drawn() -> None:
-    game = PersuasionGame([0.8, 0.2], [[0, 0, 1]] * 2, [[1, 0, "7/10"], [0, "7/3", "7/10"]])
+    game = PersuasionGame([0.8, 0.2], [[0, 0, 1]] * 2, [[1, 0, "2/3"], [0, 2, "2/3"]])
     at_a_point = partial(indirect_utility, game)
-    closure = concave_closure(at_a_point, game.prior, breakpoints=[[0.7, 0.3]])
+    closure = concave_closure(at_a_point, game.prior, breakpoints=[[2 / 3, 1 / 3]])
     ax = plot_closure(at_a_point, closure)
-    assert line(ax, "v̂, value at this belief")[:, 1].max() == 1
-    np.testing.assert_allclose(spots(ax, "posteriors sent"), [[0, 0], [0.3, 1]], atol=1e-9)
+    t, height = line(ax, "v̂, value at this belief").T
+    assert (t[height.argmax()], height.max()) == (pytest.approx(1 / 3, abs=1e-12), 1)
+    np.testing.assert_allclose(spots(ax, "posteriors sent"), [[0, 0], [1 / 3, 1]], atol=1e-9)
+
+
+def test_a_posterior_at_a_jump_is_evaluated_where_it_is() -> None:
+    def step(beliefs: Any) -> Any:
+        return (beliefs[:, 0] >= 0.2).astype(float)  # 1 - 0.8 is less than 0.2
+
+    closure = concave_closure(step, [0.1, 0.9], breakpoints=[[0.2, 0.8]])
+    ax = plot_closure(step, closure)
+    np.testing.assert_allclose(spots(ax, "posteriors sent"), [[0.8, 1], [1, 0]])
 
 
 def test_no_line_of_prices_without_a_bound() -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from persuasion import (
     PersuasionGame,
     Quantal,
     UnsupportedError,
+    many,
     solve,
     zoo,
 )
@@ -222,6 +224,27 @@ def test_few_priors_are_solved() -> None:
     assert "1001, of which" in sweep.summary()
     assert sweep.to_dict()["n_solved"] == sweep.n_solved
     assert repr(sweep) == f"PriorSweep(n_priors=1001, n_solved={sweep.n_solved})"
+
+
+def test_sweeps_begin_at_the_nearest_prior_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    game = PersuasionGame(np.full(20, 0.05), rng.random((20, 10)), rng.random((20, 10)))
+    far = rng.dirichlet(np.ones(20), 2)
+    share = np.linspace(0, 1, 40)[:, None]
+    priors = (1 - share) * far[0] + share * far[1]
+    starts: list[bool] = []
+
+    def watched(game: PersuasionGame, **options: Any) -> Any:
+        starts.append("start" in options)
+        return solve(game, **options)
+
+    monkeypatch.setattr(many, "solve", watched)
+    sweep = value_over_priors(game, priors)
+    assert len(starts) == sweep.n_solved > 10
+    assert sum(starts) > len(starts) / 2
+    for i in range(0, 40, 9):
+        value = solve(game.with_prior(priors[i]), method="lp").value
+        assert sweep.values[i] == pytest.approx(value, abs=1e-9)
 
 
 def test_a_basis_is_not_trusted_where_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ import pytest
 from persuasion import PersuasionError, PersuasionGame, Solution, solve, solve_batch, zoo
 from persuasion.certificate import certify, certify_by_definition, sender_spread
 from persuasion.errors import GameError, InfeasibleError, NotSolvedError
-from persuasion.kernel_program import HighsProgram, StructuredProgram
+from persuasion.kernel_program import HighsProgram
+from persuasion.kernel_structured import StructuredProgram
 from persuasion.problem import Candidate, Problem, deviations
 from persuasion.receivers import Bayesian
 from persuasion.solvers import structured

@@ -217,7 +217,7 @@ def test_fine_tuning_learns_what_signals_mean(receiver: LocalReceiver) -> None:
     before = receiver.fingerprint
     swapped = FixedAdvisor(np.eye(2)[::-1])
     ground = ground_of(receiver, Two(), 8e9, advisor=swapped)
-    found = FineTuned().play(ground)
+    found = FineTuned(tuning=Tuning(lr=4e-3)).play(ground)
     assert found.sender.mean() > 0.95
     assert found.spent.operations == pytest.approx(8e9, rel=0.05)
     assert found.spent.trained == n_weights(receiver.model)
@@ -247,8 +247,8 @@ def test_tuning_ends_with_its_tokens(tokenizer: PreTrainedTokenizerBase) -> None
         seen.append(share)
         return [([5, 6, 7], [8, 9])] * n
 
-    assert tune(model, draw, 100, Tuning(batch=8), 0) == 120
-    assert seen == [0.0, 0.4, 0.8]
+    assert tune(model, draw, 98, Tuning(batch=8), 0) == 100
+    assert seen == [0.0, 40 / 98, 80 / 98]
     before = model.state_dict()["lm_head.weight"].clone()
     assert tune(model, draw, 0, Tuning(), 0) == 0
     torch.testing.assert_close(model.state_dict()["lm_head.weight"], before, rtol=0, atol=0)
@@ -321,7 +321,7 @@ def test_comparison(receiver: LocalReceiver) -> None:
     training = task.examples("even", "train", 20, 0)
     log = ReplyLog()
     rivals = {
-        "fine_tuned": FineTuned(), "corrector": SMALL, "best_of_n": BestOfN(n=6),
+        "fine_tuned": FineTuned(tuning=Tuning(lr=4e-3)), "corrector": SMALL, "best_of_n": BestOfN(n=6),
         "all_items": AllItems(),
     }  # fmt: skip
     found = compare(

@@ -1,11 +1,13 @@
-"""Several processes train as one does; too little memory halves batches and changes nothing else."""
+"""Several processes train as one does; too little memory halves batches and no more."""
 
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +227,13 @@ def test_one_process_goes_on_with_what_two_began(single: Path, double: Path) -> 
     work(folder)
     assert json.loads((folder / "process-0.json").read_text()) == 1
     assert_alike(single, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # inside torch
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler here")
+def test_compiled_training_is_the_same_training(single: Path, tmp_path: Path) -> None:
+    compiled = replace(RECEIVER, compiled=True)
+    pretrain(TASKS, compiled, tmp_path / "receiver")
+    for a, b in zip(losses(single), losses(tmp_path), strict=True):
+        assert a == pytest.approx(b, abs=2e-5)

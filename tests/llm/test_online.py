@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 from typer.testing import CliRunner
 
-from llm_bridge import local_workshop, online_learner
+from llm_bridge import local_workshop, online_learner, online_stages
 from llm_bridge.advisor import Advisor
 from llm_bridge.codebook import Codebook
 from llm_bridge.online import LEARNERS, THEOREMS, OnlineStudy, check_rule, judge
@@ -24,7 +25,7 @@ from llm_bridge.online_stages import OnlinePlay
 from llm_bridge.plan import AdvisorPlan
 from llm_bridge.receivers.rules import rule
 from llm_bridge.task import Example, Task
-from persuasion import PersuasionGame, simulate, solve
+from persuasion import PersuasionGame, report, simulate, solve
 from persuasion.cli import app
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
@@ -36,7 +37,7 @@ TASK = Prosecutor()
 GAME = TASK.game("case")
 INPUTS = TASK.examples("case", "train", 6, 0)
 SILENT = {"disclosing_steps": 0, "warm_steps": 0, "steps": 0}
-QUICK = {"disclosing_steps": 60, "warm_steps": 40, "steps": 15, "batch": 6}
+QUICK = {"disclosing_steps": 40, "warm_steps": 30, "steps": 10, "batch": 3}
 
 
 class Frozen:
@@ -60,7 +61,7 @@ def frozen(*kernels: Any) -> AdvisorLearner:
 
 def learner(advisor: Advisor, **settings: Any) -> AdvisorLearner:
     given = {**QUICK, "device": "cpu", **settings}
-    return AdvisorLearner(advisor=advisor, task=TASK, examples=INPUTS, **given)
+    return AdvisorLearner(advisor=advisor, task=TASK, examples=INPUTS[:3], **given)
 
 
 # -- the scheme that is played -----------------------------------------------------------------
@@ -106,8 +107,8 @@ def test_a_model_learns_while_it_plays(
     assert other.epochs.loss[-1] not in runs.epochs.loss
     assert advisor.fingerprint == before
     told = 0.3  # what telling the item loses in a round
-    assert runs.epochs.loss[0] == pytest.approx(told, abs=0.05)
-    assert runs.epochs.loss[-1] < 0.2
+    assert runs.epochs.loss[0] == pytest.approx(told, abs=0.1)
+    assert runs.epochs.loss[-1] < 0.1
     assert np.array_equal(runs.epochs.start, [1, 2, 3, *(2**k + 1 for k in range(2, 13))])
 
 
@@ -328,6 +329,9 @@ def test_the_command_plays_once_and_shows_all(
     run_folder: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(online_learner, "train", lambda *_, **__: None)  # takes its time
+    few = partial(OnlinePlay, n_other_runs=2)
+    monkeypatch.setattr(online_stages, "OnlinePlay", few)
+    monkeypatch.setattr(report, "svg_of", lambda ax: "<svg ></svg>")  # so does drawing
     code, out, err = call("bridge online out/small -T 50 -n 1")
     assert (code, err.splitlines()[-1]) == (
         0, "wrote out/small/online.html and online.json beside it",

@@ -17,15 +17,17 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from llm_bridge import http_calls
+from llm_bridge.measure import measure
 from llm_bridge.models import fresh_gpt2
+from llm_bridge.paid_requests import Budget, CapReachedError, Meter, Prices, Usage
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.receivers.openai_api import OpenAIReceiver, Probe
 from llm_bridge.reply import Reply
 from llm_bridge.reply_log import ask
 from llm_bridge.request_log import RequestLog, key_of
-from llm_bridge.spending import Budget, CapReachedError, Meter, Prices, Usage
 from persuasion.errors import PersuasionError
+from tests.llm.conftest import Aligned
 from tests.llm.scripted_server import Answer, Scripted, choices, echo, serving
 
 PLENTY = Budget(tokens=1_000_000)
@@ -141,7 +143,7 @@ def test_a_second_run_asks_only_what_is_new(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from llm_bridge.receivers.openai_api import OpenAIReceiver
-from llm_bridge.spending import Budget
+from llm_bridge.paid_requests import Budget
 asked = OpenAIReceiver("m", base_url=sys.argv[1], api_key="none", cache=sys.argv[2],
                        budget=Budget(tokens=10**6), concurrency=2)
 asked.generate([f"prompt {i}" for i in range(20)], max_new_tokens=2)
@@ -342,13 +344,17 @@ def test_refusals_cost_nothing_and_429_makes_everybody_wait() -> None:
 
     def script(body: dict[str, Any], turn: int) -> Answer:
         began.append(time.monotonic())
-        wait = Answer(status=429, body="{}", headers={"retry-after": "0.3"})
-        return wait if turn == 0 else echo(body, turn)
+        if turn == 0:
+            return Answer(status=429, body="{}", headers={"retry-after": "0.4"})
+        return Answer(body=echo(body, turn).body, delay_s=0.1)
 
-    with serving(script) as server, receiver(server, concurrency=1) as asked:
-        asked.generate(["a", "b"], max_new_tokens=3)
-        assert asked.spent == Usage(6, 2)
-    assert began[1] - began[0] >= 0.25
+    with serving(script) as server, receiver(server, concurrency=3) as asked:
+        asked.generate([str(k) for k in range(8)], max_new_tokens=3)
+        assert asked.spent == Usage(8 * 3, 8)
+        assert asked.traffic.refused == 1
+    after = [moment - began[0] for moment in sorted(began)]
+    assert len([moment for moment in after if moment < 0.35]) <= 3, "those already on their way"
+    assert len(after) == 9
 
 
 def test_slow_server_times_out() -> None:
@@ -539,3 +545,23 @@ def test_real_server_ignores_n_and_samples(checkpoint: Path, real_server: str) -
         assert probe == Probe(asked=4, came=1, greedy_repeats=True, sampling_varies=True)
         assert len(set(texts(asked.sample("even 3", 4, max_new_tokens=12)))) > 1
         assert asked.traffic.choices_missing == 3 + 3 + 2 + 1
+
+
+def test_real_server_measures_the_same_game(
+    checkpoint: Path, real_server: str, aligned: Aligned, tmp_path: Path
+) -> None:
+    here = measure(aligned, LocalReceiver.from_pretrained(checkpoint), n_inputs=2)
+    with OpenAIReceiver(
+        str(checkpoint), base_url=real_server, api_key="none", budget=PLENTY,
+        cache=tmp_path / "cache.jsonl", concurrency=2,
+    ) as asked:  # fmt: skip
+        examples = [x for t in aligned.priors for x in aligned.examples(t, "measure", 2, 0)]
+        prompts = [aligned.receiver_prompt(x, h) for x in examples for h in (*aligned.items, None)]
+        estimate = asked.estimate(prompts, max_new_tokens=aligned.max_new_tokens)
+        assert estimate.requests == len(prompts) == 16
+        there = measure(aligned, asked, n_inputs=2)
+        assert asked.spent.tokens <= estimate.most.tokens
+        assert asked.estimate(prompts, max_new_tokens=aligned.max_new_tokens).requests == 0
+    for template, game in here.games.items():
+        assert there.games[template] == game
+        np.testing.assert_array_equal(there.tokens[template], here.tokens[template])

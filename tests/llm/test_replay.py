@@ -16,6 +16,7 @@ import pytest
 from llm_bridge.measure import measure
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.replay import ReplayReceiver
+from llm_bridge.replay_advisor import ReaderTraining, as_read, signals_of, train_reader
 from llm_bridge.replay_demo import sections
 from llm_bridge.replay_study import answered, held_out, laws_of
 from llm_bridge.reply import Reply
@@ -306,3 +307,70 @@ def test_replaying_a_model_measures_the_same_game() -> None:
     with pytest.raises(PersuasionError, match="no answer to 4 of 8 prompts"):
         other([task.receiver_prompt(x, h) for x in examples[:2] for h in (*task.items, None)],
               max_new_tokens=8)  # fmt: skip
+
+
+# -- an Advisor who reads the question ---------------------------------------------------------
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def made_up(n: int, seed: int) -> tuple[list[str], list[int]]:
+    """Questions whose level one word gives away."""
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(1, 7, n).tolist()
+    words = ["brief", "brief", "usual", "usual", "tedious", "tedious"]
+    return [f"A {words[k - 1]} tale of {rng.integers(99)} eggs." for k in steps], steps
+
+
+def test_reader_learns_what_is_in_the_words_and_nothing_else() -> None:
+    quick = ReaderTraining(steps=60, vocabulary=300, n_positions=24)
+    texts, steps = made_up(300, 0)
+    reader = train_reader(texts, steps, quick)
+    fresh, truth = made_up(200, 1)
+    levels = np.searchsorted(LEVELS[3], truth)
+    assert (signals_of(reader, fresh) == levels).mean() > 0.97
+    blind = [text.replace("brief", "x").replace("usual", "x").replace("tedious", "x")
+             for text in fresh]  # fmt: skip
+    assert (signals_of(reader, blind) == levels).mean() < 0.5, "negative control"
+    again = train_reader(texts, steps, quick)
+    assert again.fingerprint == reader.fingerprint
+    long = signals_of(reader, ["eggs " * 100 + fresh[0]])
+    assert long.shape == (1,), "longer questions lose their beginning"
+
+
+def test_signals_take_the_place_of_levels() -> None:
+    asked = questions()
+    levels = asked.levels(3)
+    np.testing.assert_array_equal(as_read(asked, levels).levels(3), levels)
+    read = as_read(asked, (levels + 1) % 3)
+    np.testing.assert_array_equal(read.levels(3), (levels + 1) % 3)
+    with pytest.raises(PersuasionError, match="of all 3 levels; got 2 texts, 2 numbers of 1"):
+        train_reader(["a", "b"], [1, 1])
+
+
+@pytest.mark.slow
+def test_reading_real_questions_tells_something_of_their_level() -> None:
+    """What the Advisor sees in the words is worth less than the level, and not nothing."""
+    train, test = (ANSWERS.with_name(name) for name in ("train.jsonl", "test.jsonl"))
+    if not train.exists():
+        pytest.skip("the data set is not beside the checkout")
+    rows = lines(train)
+    reader = train_reader(
+        [row["question"] for row in rows], [row["answer"].count("<<") for row in rows]
+    )
+    asked = questions()
+    signals = signals_of(reader, [row["question"] for row in lines(test)])
+    levels = asked.levels(3)
+    assert (signals == levels).mean() > 0.53 > 654 / 1319 + 0.03, "above the commonest level"
+    for costs, least in ((None, 0.0), ("0, 7/20", 0.05)):
+        told = held_out(asked, costs=costs)
+        read = held_out(as_read(asked, signals), costs=costs)
+        shuffled = held_out(
+            as_read(asked, np.random.default_rng(0).permutation(signals)), costs=costs
+        )
+        none, _, by_level = told.accuracy.mean(axis=0)
+        _, full, scheme = read.accuracy.mean(axis=0)
+        assert none + least < max(full, scheme) < by_level
+        assert shuffled.accuracy[:, 2].mean() < max(full, scheme), "negative control"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from llm_bridge import stages
+from llm_bridge.meter import TRAINING, working
 from llm_bridge.run_lock import locked
 from llm_bridge.stages import NoSpaceError, Stage, Stages
 from persuasion.errors import PersuasionError
@@ -51,7 +52,7 @@ def test_a_finished_stage_is_reused_and_other_settings_have_their_own(tmp_path: 
 def test_a_stage_is_redone_when_what_it_builds_on_changes(tmp_path: Path) -> None:
     def run(n: int) -> tuple[Any, Any]:
         all_stages = Stages(tmp_path)
-        base = all_stages.run(Stage("base", writing("b"), {"n": n}))
+        base = all_stages.run(Stage("base", writing(f"{n}"), {"n": n}))
         return base, all_stages.run(Stage("top", writing("t"), {}, inputs=(base,)))
 
     (_, top), (_, changed), (_, same) = run(1), run(2), run(1)
@@ -60,17 +61,47 @@ def test_a_stage_is_redone_when_what_it_builds_on_changes(tmp_path: Path) -> Non
     assert same.key == top.key != changed.key
 
 
-def test_other_code_gives_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage("one", writing("x"), {})
+def test_what_is_done_again_and_comes_out_the_same_makes_nothing_stale(tmp_path: Path) -> None:
+    def run(n: int) -> tuple[Any, Any]:
+        all_stages = Stages(tmp_path)
+        base = all_stages.run(Stage("base", writing("same"), {"n": n}))
+        return base, all_stages.run(Stage("top", writing("t"), {}, inputs=(base,)))
+
+    (base, _), (again, top) = run(1), run(2)
+    assert (base.key != again.key, again.reused, top.reused) == (True, False, True)
+
+
+@pytest.mark.parametrize("code", [(), ("llm_bridge.measure",)], ids=["all", "named"])
+@pytest.mark.parametrize("changed", ["torch", "numpy", "code"])
+def test_other_code_gives_another_key(
+    code: tuple[str, ...], changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage("one", writing("x"), {}, code=code)
     before = stage.key
-    monkeypatch.setattr(stages, "bridge_versions", lambda: {"llm_bridge": "other"})
-    assert stage.key != before
+    versions = dict(stages.bridge_versions())
+    if changed == "code":
+        monkeypatch.setattr(stages, "source_key", lambda *roots: "other")
+        versions["llm_bridge"] = "other"
+    else:
+        versions[changed] = "other"
+    monkeypatch.setattr(stages, "bridge_versions", lambda: versions)
+    stages._code.cache_clear()
+    try:
+        assert stage.key != before
+    finally:
+        stages._code.cache_clear()
 
 
-def test_modules_that_only_show_are_modules() -> None:
-    folder = Path(stages.__file__).parent
-    assert all((folder / f"{name}.py").exists() for name in stages._SHOW_ONLY)
-    assert not {"train", "evaluate", "measure", "stages"} & set(stages._SHOW_ONLY)
+def test_tokens_seconds_and_memory_are_kept(tmp_path: Path) -> None:
+    def work(folder: Path) -> None:
+        with working(TRAINING) as count:
+            count(7)
+
+    done = Stages(tmp_path).run(Stage("one", work, {}))
+    found = Stages(tmp_path).run(Stage("one", work, {}))
+    assert found.effort == done.effort
+    assert found.effort["tokens"] == {"training": 7}
+    assert found.effort["memory_mib"] > 1
 
 
 def test_killed_at_work_leaves_no_finished_folder(tmp_path: Path) -> None:

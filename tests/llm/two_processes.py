@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,14 @@ KEPT = 3
 """Steps whose gradients are kept: later ones start from weights that differ by rounding."""
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
 def killing(at: int | None) -> Callable[[int, int], None]:
     def progress(step: int, steps: int) -> None:
         if step == at:
-            raise Killed
+            raise KilledError
 
     return progress
 
@@ -94,21 +95,16 @@ def work(folder: Path, *, kill_at: int | None = None, mend: bool = True) -> None
     try:
         recording(receiver_training, gradients["receiver"], mend)
         recording(training_run, gradients["advisor"], mend)
-        try:
+        with suppress(KilledError):
             pretrain(TASKS, RECEIVER, folder / "receiver", progress=killing(kill_at))
-        except Killed:
-            pass
         someone = advisor()
         examples = [x for t in TASKS[0].priors for x in TASKS[0].examples(t, "train", 6, 0)]
         checkpoint = folder / "advisor-checkpoint"
-        try:
+        with suppress(KilledError):
             train(
                 someone, TASKS[0], games(), examples, settings=ADVISOR, checkpoint=checkpoint,
                 precision="no", progress=killing(kill_at),
             )  # fmt: skip
-        except Killed:
-            pass
-        else:
             if machine.is_main_process:
                 someone.save(folder / "advisor")
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import exact, online, static, types
+from benchmarks import exact, online, static, structured, types
 from benchmarks.__main__ import main
 from benchmarks.report import number, run_and_write, seconds
 from benchmarks.rivals import Kernel, Linprog, Solve, too_large
@@ -345,6 +345,29 @@ def test_static_suite_writes_its_table(
     assert len(result["targets"]) == len(TARGETS) + 2
     for target in result["targets"]:
         assert target["claim"] in table
+
+
+def test_structured_suite_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = structured.Plan(
+        ((3, 3), (5, 3)), pace(rounds=1, block=2), 10.0, ((4, 3),), 1, 20, (4, 3), 1
+    )
+    monkeypatch.setattr(structured, "QUICK", few)
+    assert main(["structured", "--quick", "--out", str(tmp_path)]) == 0
+    result, table = results(tmp_path, "structured")
+    check_conditions(result, table, "structured")
+    assert [(s["n_states"], s["n_actions"]) for s in result["sizes"]] == list(few.sizes)
+    assert len(result["targets"]) == 6  # two rivals at each size, and the agreement of values
+    for measured in result["sizes"]:
+        assert measured["method"] == "structured"
+        assert measured["work"]["bare kernel"] > 0
+    assert all(row["least_ratio"] > 0 for row in result["degenerate"])
+    for row in result["handed_on"]:
+        assert row["games"] == sum(row["methods"].values()) == 24
+    for row in [*result["batch"], result["robust"]]:
+        assert row["largest_difference"] < 1e-9
+        assert row["ratio"] > 0
+    for title in ("Degenerate games", "What answered", "Batches", "Robust programs"):
+        assert f"## {title}" in table
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
