@@ -7,7 +7,7 @@ RUN    := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed-$(shell { cat pyproject.toml constraints.txt; pwd; } | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench notebooks clean
+.PHONY: help demo test test-all lint bench notebooks docs clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; \
@@ -33,6 +33,9 @@ bench: $(STAMP) ## side-by-side timings
 
 notebooks: $(STAMP) ## execute the notebooks and save their outputs
 	$(RUN) notebooks/execute.py
+
+docs: $(STAMP) ## the pages, in build/docs/index.html
+	$(RUN) -m sphinx -W --keep-going -q -b html docs build/docs
 
 clean: ## remove caches and build results (.venv stays; delete it to start afresh)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

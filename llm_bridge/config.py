@@ -363,6 +363,14 @@ class ExperimentConfig:
 def read_config(path: Path | str) -> ExperimentConfig:
     """Read an experiment from a TOML file.
 
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    ExperimentConfig
+
     Raises
     ------
     PersuasionError

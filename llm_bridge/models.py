@@ -151,7 +151,7 @@ def load(
         kind = "folder" if local else "hub id"
         raise PersuasionError(
             f"no causal language model could be loaded from the {kind} {name!r}: "
-            f"{str(cause).strip().splitlines()[0]}. "
+            f"{str(cause).strip().splitlines()[0].rstrip('.')}. "
             + (
                 "It must hold the model and the tokenizer, as save_pretrained writes them"
                 if local
@@ -196,8 +196,9 @@ def found_revision(hub_id: str) -> str | None:
     except (OSError, ValueError) as cause:
         raise PersuasionError(
             f"no model was found under the hub id {hub_id!r}: "
-            f"{str(cause).strip().splitlines()[0]}. There is no folder of that name either; check "
-            "the spelling and the connection, or download the model first and give its folder"
+            f"{str(cause).strip().splitlines()[0].rstrip('.')}. There is no folder of that "
+            "name either; check the spelling and the connection, or download the model first and "
+            "give its folder"
         ) from cause
     return extract_commit_hash(file, None)
 

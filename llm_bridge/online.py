@@ -99,11 +99,12 @@ class OnlineStudy:
             rows.append(row)
         columns = ["template", "optimum"]
         columns += [text for name in names for text in (_WORDS[name], "of T OPT")]
+        horizon = _first_of(self, names[0]).horizon
         counts = ", ".join(f"{_WORDS[name]} {_first_of(self, name).n_runs}" for name in names)
         return Table(
             columns,
             rows,
-            caption=f"{self.task} with {self.receiver}: cumulated regret after {_first_of(self, names[0]).horizon:,} rounds, "
+            caption=f"{self.task} with {self.receiver}: cumulated regret after {horizon:,} rounds, "
             f"mean over runs ({counts})",
         )
 

@@ -290,9 +290,9 @@ class _Run:
     def _backward(self, batches: Sequence[list[TokenPair]], parts: int) -> list[float]:
         """Gather the gradients of this process's share of each batch; return what it loses."""
         n, index = self.accelerator.num_processes, self.accelerator.process_index
-        losses = []
+        losses: list[list[torch.Tensor]] = []
         for batch in batches:
-            lost = 0.0
+            lost = []
             n_tokens = sum(len(response) for _, response in batch)
             mine = batch[index::n]
             size = -(-len(mine) // parts) or 1
@@ -302,9 +302,9 @@ class _Run:
                         self.model, mine[first : first + size], n_tokens=n_tokens, body=self._body
                     )
                 (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
-                lost += float(loss.detach())
+                lost.append(loss.detach())
             losses.append(lost)
-        return losses
+        return [sum(map(float, lost)) for lost in losses]  # here a GPU is waited for, not before
 
     def find(self) -> None:
         """Go on from the saved state, if there is one."""

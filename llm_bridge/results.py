@@ -66,6 +66,9 @@ class Control:
         Advisor minus control, paired over inputs.
     of : {"sender", "receiver"}
         In whose utils: the Advisor's, or, where the Receiver is misled, hers.
+    has_to_fail : bool
+        False for a gradient without the belief term where interests agree: it stays at the full
+        disclosure that every training begins with, which is right there.
     """
 
     task: str
@@ -74,6 +77,7 @@ class Control:
     value: Interval
     ahead: Interval
     of: str = "sender"
+    has_to_fail: bool = True
 
     @property
     def fails(self) -> bool:
@@ -210,7 +214,8 @@ def controls_of(outcome: Outcome) -> list[Control]:
             advisor = (own or same or list(evaluation.advisors))[0]
             of = "receiver" if name.startswith("misled ") else "sender"
             value, ahead = (evaluation.value(*pair, of=of) for pair in ((name,), (advisor, name)))
-            found.append(Control(task, name, advisor, value, ahead, of))
+            needed = evaluation.misaligned or not name.startswith("reinforce")
+            found.append(Control(task, name, advisor, value, ahead, of, needed))
     return found
 
 
@@ -223,13 +228,19 @@ def controls_table(outcome: Outcome) -> Table:
             "Advisor's" if one.of == "sender" else "Receiver's",
             str(one.value),
             str(one.ahead),
-            "fails, as it has to" if one.fails else "DOES NOT FAIL",
+            _outcome_of(one),
         ]
         for one in controls_of(outcome)
     ]
     heads = ["task", "control", "whose utils", "with the control", "how far ahead", "outcome"]
     caption = "Negative controls, and how far the Advisor is ahead of each"
     return Table(heads, rows, caption, left=(0, 1, 2, 5))
+
+
+def _outcome_of(control: Control) -> str:
+    if control.fails:
+        return "fails, as it has to" if control.has_to_fail else "fails"
+    return "DOES NOT FAIL" if control.has_to_fail else "need not fail: interests agree"
 
 
 def transfer_tables(outcome: Outcome) -> dict[str, Table]:

@@ -31,6 +31,11 @@ TIME_LIMIT = 90.0
 _LONGER = {"07_advisor_and_receiver": 1200.0}
 """Notebooks that train models: minutes on a quiet core, several times that on a busy one."""
 
+_NO_SLIDERS = """\
+import sys, warnings
+sys.modules["ipywidgets"] = None
+warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm, of the missing sliders
+"""
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -78,7 +83,7 @@ def execute(notebook: NotebookNode, time_limit: float = TIME_LIMIT) -> NotebookN
         settings["PERSUASION_COMPILE"] = "0"
         startup = Path(scratch, "profile_default", "startup")
         startup.mkdir(parents=True)
-        Path(startup, "no_sliders.py").write_text("import sys\nsys.modules['ipywidgets'] = None\n")
+        Path(startup, "no_sliders.py").write_text(_NO_SLIDERS)
         # Sockets in `scratch` instead of open ports; nothing is written to the user's home.
         manager = AsyncKernelManager(
             kernel_name="python3", transport="ipc", connection_file=f"{scratch}/kernel.json"

@@ -63,6 +63,13 @@ def solve_many(
         What `solve` raises for the first game that fails, its index in front; or, from `Workers`,
         that there are none such, or that they are lost.
 
+    Notes
+    -----
+    Each game goes through `solve`, not through `solve_batch`, whatever its shape: a `Solution`
+    keeps the basis, from which warm starts, sweeps and exact certificates begin, and the game in
+    its own numbers, Fractions too. Building these is most of the time that `solve` takes for a few
+    states; the batch is fast because it builds none. Where arrays are enough, take `solve_batch`.
+
     Examples
     --------
     >>> from persuasion import PersuasionGame

@@ -17,7 +17,6 @@ import os
 import zipfile
 from collections.abc import Mapping
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from persuasion.whole_file import write_first, write_whole
 __all__ = ["Store", "code_versions", "difference_of_versions", "key_of"]
 
 _FORMAT = 1
-_MATTERING = ("numpy", "scipy", "highspy")
+_MATTERING = ("numpy", "scipy", "highspy", "numba")
 
 
 @cache
@@ -46,6 +45,8 @@ def _source_hash() -> str:
 @cache
 def code_versions() -> dict[str, str]:
     """Versions of the package and of the libraries that its numbers depend on."""
+    from importlib import metadata  # brings the package email
+
     from persuasion import __version__
 
     versions = {"persuasion": __version__, "source": _source_hash()}

@@ -39,6 +39,16 @@ def sender_value(
     receiver : Receiver, optional
         Default `Bayesian()`: a best responder who breaks ties in the Sender's favour.
 
+    Returns
+    -------
+    float
+        In utils.
+
+    Raises
+    ------
+    SchemeError
+        When the scheme is none, or has another number of states than the game.
+
     Examples
     --------
     >>> from persuasion import PersuasionGame, SignalingScheme
@@ -55,7 +65,25 @@ def sender_value(
 def receiver_value(
     game: PersuasionGame, scheme: SignalingScheme, receiver: Receiver | None = None
 ) -> float:
-    """Receiver's expected utility under her own prior when she plays, in utils."""
+    """Receiver's expected utility under her own prior when she plays, in utils.
+
+    Parameters
+    ----------
+    game : PersuasionGame
+    scheme : SignalingScheme
+    receiver : Receiver, optional
+        Default `Bayesian()`.
+
+    Returns
+    -------
+    float
+        In utils.
+
+    Raises
+    ------
+    SchemeError
+        When the scheme is none, or has another number of states than the game.
+    """
     response = _response(game, scheme, receiver)
     joint = game.receiver_prior[:, None] * scheme.kernel
     return float(np.einsum("ws,sa,wa->", joint, response, game.receiver_utility))
@@ -104,16 +132,50 @@ def obedience_gap(
 
 
 def no_disclosure_value(game: PersuasionGame, ties: Ties = "sender") -> float:
-    """Sender's expected utility when the Receiver keeps her prior, v-hat(prior)."""
+    """Sender's expected utility when the Receiver keeps her prior, v-hat(prior).
+
+    Parameters
+    ----------
+    game : PersuasionGame
+    ties : {"sender", "adversarial"}
+        In whose favour an indifferent Receiver decides.
+
+    Returns
+    -------
+    float
+        In utils.
+    """
     return float(indirect_utility(game, game.receiver_prior, ties=ties))
 
 
 def full_disclosure_value(game: PersuasionGame, ties: Ties = "sender") -> float:
-    """Sender's expected utility when the Receiver learns the state."""
+    """Sender's expected utility when the Receiver learns the state.
+
+    Parameters
+    ----------
+    game : PersuasionGame
+    ties : {"sender", "adversarial"}
+        In whose favour an indifferent Receiver decides.
+
+    Returns
+    -------
+    float
+        In utils.
+    """
     at_states = indirect_utility(game, np.eye(game.n_states), ties=ties)
     return float(game.prior @ at_states)
 
 
 def first_best(game: PersuasionGame) -> float:
-    """Sender's expected utility if she could choose the action herself in every state."""
+    """Sender's expected utility if she could choose the action herself in every state.
+
+    Parameters
+    ----------
+    game : PersuasionGame
+
+    Returns
+    -------
+    float
+        In utils.
+    """
     return float(game.prior @ game.sender_utility.max(axis=1))

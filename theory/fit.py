@@ -161,6 +161,11 @@ def fit_growth(
         Resamples of the runs; when all trajectories have equally many, the same runs are drawn in
         each, because run r sees the same states whatever the horizon.
 
+    Returns
+    -------
+    GrowthFit
+        Exponent, its limits, and the points used.
+
     Raises
     ------
     PersuasionError

@@ -28,8 +28,8 @@ from persuasion.commands.options import (
 from persuasion.commands.output import bare, note, number, print_json, print_table, say, show
 from persuasion.commands.progress import progress_bar
 from persuasion.commands.targets import check_picture, save_picture
-from persuasion.commands.types import Order, Types, find_types
-from persuasion.errors import PersuasionError, WorkersLostError
+from persuasion.commands.types import Order, Sample, Types, find_types
+from persuasion.errors import PersuasionError, UnsupportedError, WorkersLostError
 
 if TYPE_CHECKING:
     from persuasion.trajectory import Trajectory, TypeRecord
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _DUST = 1e-13
+_IN_PYTHON, _HERE = "sampled_posteriors(game, utilities, n_samples)", "--sample-posteriors 200"
 
 
 def register(app: typer.Typer) -> None:
@@ -77,6 +78,7 @@ def simulate(
     receiver: Receiver = "bayesian",
     types: Types = None,
     sequence: Order = None,
+    sample_posteriors: Sample = None,
     realised: Annotated[
         bool, typer.Option("--realised", help="Also draw signals and actions, and add up payoffs.")
     ] = False,
@@ -105,8 +107,10 @@ def simulate(
     The Sender does not know the prior of the GAME. Pseudo-regret of a round is the optimum minus
     what the scheme in force is worth when the Receiver, who knows the prior, best-responds to it;
     it is computed, not drawn. With --types Receivers of several types take turns, the prior is
-    known, and the optimum is that of the best scheme that never changes. With --quiet the mean at
-    the horizon only. On Ctrl-C the runs that have finished are shown, and the exit code is 130.
+    known, and the optimum is that of the best scheme that never changes; `persuasion verify` with
+    the same --types holds such runs to their bounds, with verdicts and plots. With --quiet the
+    mean at the horizon only. On Ctrl-C the runs that have finished are shown, and the exit code is
+    130.
     """
     from persuasion.simulate import Interrupted
     from persuasion.simulate import simulate as play
@@ -115,7 +119,7 @@ def simulate(
         raise PersuasionError("--game-seed applies to random games only, as in random:uniform")
     _check_targets(out, plot)
     found = find_game(game, param, game_seed)
-    met = find_types(types, sequence, found)
+    met = find_types(types, sequence, found, sample_posteriors)
     if met is not None and receiver != "bayesian":
         raise PersuasionError(
             f"--types are the Receivers, all Bayesian; drop --receiver {receiver}, or --types"
@@ -141,6 +145,8 @@ def simulate(
             )
         except (Interrupted, WorkersLostError) as cause:
             result, stopped = cause.partial, cause
+        except UnsupportedError as cause:  # where a sample is the way out, it is an option here
+            raise UnsupportedError(str(cause).replace(_IN_PYTHON, _HERE)) from cause
     if result is not None:
         if json:
             print_json(result.to_dict())
@@ -193,7 +199,7 @@ def _show_types(met: TypeRecord) -> None:
     n_types, rounds = len(met.utilities), met.counts[:, -1].sum(axis=1).mean()
     shares = ", ".join(f"{count / rounds:.1%}" for count in met.counts[:, -1].mean(axis=0))
     show("receivers", f"{n_types} type{'s' if n_types > 1 else ''}, {met.sequence}; met {shares}")
-    listed = "all that can matter" if met.complete else "a sample"
+    listed = "all that can matter" if met.complete else "a sample: better schemes may exist"
     show("posteriors", f"{len(met.posteriors)} to split the prior into ({listed})")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from persuasion.rationals import FloatArray
     from persuasion.types import ReceiverTypes, TypeSequence
 
-__all__ = ["Order", "Types", "find_types"]
+__all__ = ["Order", "Sample", "Types", "find_types"]
 
 Types: TypeAlias = Annotated[
     str | None,
@@ -45,6 +45,17 @@ Order: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Sample: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--sample-posteriors",
+        metavar="N",
+        min=1,
+        help="Where too many posteriors can matter to be listed: draw N. A heuristic; learner and "
+        "optimum then know these alone, and better schemes may exist.",
+        show_default=False,
+    ),
+]
 
 _BLOCK = 100
 _KINDS = ("iid", "blocks", "alternating", "adaptive")
@@ -52,7 +63,7 @@ _ADVERSARIES = ("gap", "worst")
 
 
 def find_types(
-    text: str | None, sequence: str | None, game: PersuasionGame
+    text: str | None, sequence: str | None, game: PersuasionGame, sample: int | None = None
 ) -> ReceiverTypes | None:
     """Return the types that the two options name, None where there are none.
 
@@ -64,6 +75,8 @@ def find_types(
         What ``--sequence`` was given.
     game : PersuasionGame
         Random types are drawn for its sizes.
+    sample : int, optional
+        How many posteriors to draw, instead of listing all that can matter.
 
     Raises
     ------
@@ -76,11 +89,14 @@ def find_types(
     >>> find_types("random:K=2,seed=1", "blocks:50", zoo.load("prosecutor"))
     ReceiverTypes(n_types=2, sequence=Blocks(length=50))
     """
+    from persuasion.candidates import sampled_posteriors
     from persuasion.types import ReceiverTypes
 
     if text is None:
         if sequence is not None:
             raise PersuasionError("--sequence says in which order types come; name them: --types")
+        if sample is not None:
+            raise PersuasionError("--sample-posteriors is about Receivers of --types; name them")
         return None
     utilities, weights = _utilities(text, game)
     legal = (game.n_states, game.n_actions)
@@ -90,7 +106,11 @@ def find_types(
                 f"--types: type {k} of {text!r} has {table.shape[0]} states and {table.shape[1]} "
                 f"actions, the game has {legal[0]} and {legal[1]}"
             )
-    return ReceiverTypes(utilities, _sequence(sequence, len(utilities), weights))
+    order = _sequence(sequence, len(utilities), weights)
+    if sample is None:
+        return ReceiverTypes(utilities, order)
+    drawn = sampled_posteriors(game, utilities, sample)
+    return ReceiverTypes(utilities, order, posteriors=drawn.posteriors)
 
 
 def _utilities(text: str, game: PersuasionGame) -> tuple[Sequence[FloatArray], FloatArray | None]:

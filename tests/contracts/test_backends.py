@@ -213,6 +213,7 @@ def deadly(flag: Path) -> Fixed:
     return Deadly()
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told_and_the_store_goes_on(tmp_path: Path) -> None:
     flag, store = tmp_path / "flag", tmp_path / "store"
     learner = deadly(flag)
@@ -361,13 +362,8 @@ def separate_cluster(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]
         process.stdout.close()
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param(signal.SIGKILL, id="killed"),
-        pytest.param(signal.SIGSTOP, id="silent", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "silent"])
 def test_a_scheduler_that_vanishes_is_told_and_the_store_keeps_what_was_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
 ) -> None:
@@ -492,6 +488,7 @@ def run(line: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.mark.slow
 def test_commands_take_a_cluster(two_workers: LocalCluster, tmp_path: Path) -> None:
     there = f"--backend dask --scheduler {two_workers.scheduler_address}"
     play = "simulate f1 --learner robust --horizon 1000 --n-runs 3 --quiet"

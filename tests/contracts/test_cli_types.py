@@ -116,6 +116,20 @@ def test_it_plays_what_simulate_plays(order: str, learner: str) -> None:
     assert "-0" not in shown.replace("e-0", "")
 
 
+def test_where_all_posteriors_are_too_many_a_sample_is_offered_and_labelled() -> None:
+    many = (
+        "simulate random:uniform --param n_states=8 --param n_actions=6 --types random:3 "
+        "-l hedge -T 20"
+    )
+    refused(many, "linear systems to list", "--sample-posteriors 200")
+    shown = done(f"{many} --sample-posteriors 30")
+    assert "to split the prior into (a sample: better schemes may exist)" in shown
+    assert done(f"{many} --sample-posteriors 30 --quiet") != done(
+        f"{many} --sample-posteriors 5 --quiet"
+    )
+    refused("simulate prosecutor -l hedge --sample-posteriors 5", "--types; name them")
+
+
 def test_trajectory_and_picture_of_types() -> None:
     line = "simulate prosecutor --types random:2 -l hedge -T 100 --out out --plot regret.png"
     done(line)

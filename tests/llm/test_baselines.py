@@ -321,8 +321,8 @@ def test_comparison(receiver: LocalReceiver) -> None:
     training = task.examples("even", "train", 20, 0)
     log = ReplyLog()
     rivals = {
-        "fine_tuned": FineTuned(tuning=Tuning(lr=4e-3)), "corrector": SMALL, "best_of_n": BestOfN(n=6),
-        "all_items": AllItems(),
+        "fine_tuned": FineTuned(tuning=Tuning(lr=4e-3)), "corrector": SMALL,
+        "best_of_n": BestOfN(n=6), "all_items": AllItems(),
     }  # fmt: skip
     found = compare(
         task, receiver, measurement, FixedAdvisor(np.eye(2)), training,

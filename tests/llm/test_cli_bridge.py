@@ -84,7 +84,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeWorkshop:
 
 def test_help_shows_the_commands_and_examples_that_exist() -> None:
     listed = re.findall(r"^  (\w+)  +\S", done("persuasion bridge --help"), re.M)
-    assert listed == ["run", "default", "config", "tasks", "online"]
+    assert listed == ["run", "default", "config", "tasks", "online", "baselines"]
     for command in listed:
         examples = re.findall(r"^ +\$ (.*)$", done(f"persuasion bridge {command} --help"), re.M)
         assert examples

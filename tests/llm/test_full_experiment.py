@@ -80,7 +80,11 @@ def test_what_learns_nothing_gains_nothing(outcome: Outcome) -> None:
                     found.arms[arm].sender, found.arms[same].sender, atol=1e-6
                 )
         assert abs(found.value("untrained", "silent").mean) < 0.02
-    assert [c.arm for c in controls_of(outcome) if not c.fails] == []
+    controls = controls_of(outcome)
+    assert [c.arm for c in controls if c.has_to_fail and not c.fails] == []
+    assert {c.task for c in controls if c.arm.startswith("reinforce") and c.has_to_fail} == {
+        "grade"
+    }
 
 
 def test_without_the_belief_term_she_babbles(outcome: Outcome) -> None:

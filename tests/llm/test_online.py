@@ -30,6 +30,7 @@ from persuasion.cli import app
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
+from persuasion.view import Feedback, LearnerView
 from tests.llm.conftest import Aligned, Prosecutor
 from tests.llm.workshops import FakeWorkshop
 
@@ -118,6 +119,17 @@ def test_runs_do_not_influence_one_another(make_advisor: Callable[..., Advisor])
     assert np.array_equal(both.regret[1:], second.regret)
 
 
+def test_a_new_run_begins_where_the_first_did(make_advisor: Callable[..., Advisor]) -> None:
+    one, view = learner(make_advisor(2), caution=0), LearnerView(GAME, 100, frozenset())
+    kernels = []
+    for _ in range(2):
+        one.reset(view, np.random.default_rng(3))
+        kernels.append(one.scheme().kernel)
+        one.observe(Feedback(1, 1, state_counts=np.array([1, 0])))
+        assert not np.array_equal(one.scheme().kernel, kernels[-1])
+    assert np.array_equal(*kernels)
+
+
 class Trainings(list[SimpleNamespace]):
     """Stands in for `train` and takes notes."""
 
@@ -150,6 +162,8 @@ def test_she_sees_counts_and_no_prior(trainings: Trainings) -> None:
         assert one.targets is None
         assert any(np.allclose(one.game.prior * n, np.round(one.game.prior * n)) for n in sizes)
         assert not np.array_equal(one.game.prior, GAME.prior)
+    assert len({float(one.game.prior[0]) for one in later}) > 3
+    assert later[-1].game.prior == pytest.approx(GAME.prior, abs=0.05)
 
 
 def test_the_margin_falls_as_the_radius_does(trainings: Trainings) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from llm_bridge.experiment import Outcome, run
 from llm_bridge.plan import AdvisorPlan
 from llm_bridge.plots import Bar, plot_arms, plot_kernels, plot_learning, plot_transfer
 from llm_bridge.report import _aligned, _smoothed, report_on
-from llm_bridge.results import Control, arms_table, controls_of, write_results
+from llm_bridge.results import Control, _outcome_of, arms_table, controls_of, write_results
 from persuasion.demo import kept
 from persuasion.demo import run as run_demo
 from persuasion.errors import PersuasionError
@@ -113,6 +114,19 @@ def test_every_control_stands_beside_its_own_advisor(outcome: Outcome) -> None:
 def test_a_control_that_does_as_well_is_called_out() -> None:
     even = Interval(0.0, -0.1, 0.1)
     assert not Control("math", "untrained", "2 signals, seed 0", even, even).fails
+
+
+def test_a_gradient_without_the_belief_term_has_to_fail_where_interests_differ(
+    outcome: Outcome,
+) -> None:
+    found = {c.arm: c for c in controls_of(outcome)}
+    name = next(arm for arm in found if arm.startswith("reinforce"))
+    assert not outcome.evaluations["math"].misaligned
+    assert [arm for arm, c in found.items() if not c.has_to_fail] == [name]
+    even = Interval(0.0, -0.1, 0.1)
+    needed, excused = (replace(found[name], ahead=even, has_to_fail=x) for x in (True, False))
+    assert _outcome_of(needed) == "DOES NOT FAIL"
+    assert _outcome_of(excused) == "need not fail: interests agree"
 
 
 # -- the page ----------------------------------------------------------------------------------

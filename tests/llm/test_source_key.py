@@ -85,8 +85,8 @@ def missing(stage: Stage, ran: set[str], code: tuple[str, ...]) -> list[str]:
 
 
 JOINS = {
-    "llm_bridge.experiment", "llm_bridge.workshop", "llm_bridge.plan", "llm_bridge.config", "persuasion.store",
-    "llm_bridge.tasks", "llm_bridge.objectives",
+    "llm_bridge.experiment", "llm_bridge.workshop", "llm_bridge.plan", "llm_bridge.config",
+    "persuasion.store", "llm_bridge.tasks", "llm_bridge.objectives",
 }  # fmt: skip
 """What ran and decides nothing that does not stand in the settings of the stages."""
 

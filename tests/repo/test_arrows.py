@@ -1,4 +1,4 @@
-"""Imports run one way: persuasion <- theory, persuasion <- llm_bridge, theory <- its online part."""
+"""Imports run one way: persuasion <- theory, persuasion <- llm_bridge, theory <- online play."""
 
 import ast
 from collections.abc import Iterator

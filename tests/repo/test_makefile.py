@@ -49,7 +49,7 @@ def lie(statement: str) -> str:
 def test_help_lists_every_target(checkout: Path) -> None:
     result = make(checkout)
     assert result.returncode == 0
-    for target in ("demo", "test", "test-all", "lint", "bench", "notebooks", "clean"):
+    for target in ("demo", "test", "test-all", "lint", "bench", "notebooks", "docs", "clean"):
         assert f"make {target} " in result.stdout
 
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from persuasion import zoo
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
 from persuasion.types import IID, Alternating, ReceiverTypes
@@ -40,14 +39,16 @@ class Exp3Bound(TypeTheorem, RegretBound):
     learner: ClassVar[str] = "exp3"
     horizon: ClassVar[int] = 300
     negative_control: ClassVar[NegativeControl] = NegativeControl(
-        why="without importance weights the estimated losses are biased towards posteriors that "
-        "are seldom sent, which the learner goes on sending, and its regret is linear",
+        why="saying nothing is best, but without importance weights the estimated losses are "
+        "biased towards posteriors that are seldom sent; the learner drifts to them, and its "
+        "regret is linear",
         learner="exp3",
         parameters={"importance_weights": False},
-        game="opposed_interests",
-        types=ReceiverTypes([zoo.load("opposed_interests").receiver_utility], Alternating()),
-        horizon=3000,
-        n_runs=60,
+        game="prosecutor",
+        game_parameters={"p": "1/2"},
+        types=ReceiverTypes([[[1, 0], [0, 1]], [[1, 0], [0, 2]]], Alternating()),
+        horizon=1000,
+        n_runs=24,
     )
 
     def worlds(self, *, quick: bool = False) -> tuple[World, ...]:
