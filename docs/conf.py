@@ -22,7 +22,7 @@ extensions = [
     "repository",
 ]
 exclude_patterns = ["_build", "images", "extensions"]
-# Types in docstrings are words, "array of shape (n_states,)"; Python names are not looked for there.
+# A class that two modules offer, such as `Trajectory`, may be linked to either place.
 suppress_warnings = ["ref.python"]
 needs_sphinx = "9.0"
 default_role = "literal"  # docstrings write `name` for code
@@ -49,5 +49,6 @@ html_title = f"persuasion {version}"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
+html_show_search_summary = False  # would be fetched, which browsers forbid in pages from a disk
 html_show_sphinx = False
 html_last_updated_fmt = None

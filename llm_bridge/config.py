@@ -412,7 +412,7 @@ def demo_config() -> ExperimentConfig:
     return replace(
         small,
         name="demo",
-        advisor=replace(small.advisor, signals={"math": (2, 4), "code": (6,)}, batch=16),
+        advisor=replace(small.advisor, signals={"math": (2, 4), "code": (6,)}),
         other=tuple(other for other in small.other if other.name != "middle"),
     )
 

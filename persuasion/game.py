@@ -154,6 +154,12 @@ class PersuasionGame:
                     f"`{label}` has shape {given.floats.shape} but `sender_utility` has "
                     f"{sender.floats.shape}; expected {legal}"
                     + (", indexed [state, action]" if given.floats.ndim == 2 else "")
+                    + (
+                        ". Utilities are indexed [state, action]; if yours are [action, state], "
+                        "pass their transpose"
+                        if label == "prior" and given.floats.shape == sender.floats.shape[1:]
+                        else ""
+                    )
                 )
         attributes: dict[str, Any] = {
             "_raw_prior": weights,

@@ -77,6 +77,8 @@ def solve_many(
     >>> [round(s.value, 9) for s in solve_many(game.with_prior([1 - p, p]) for p in (0.1, 0.4))]
     [0.2, 0.8]
     """
+    if isinstance(games, PersuasionGame):
+        raise PersuasionError("`games` must be several games; got one: pass [game], or call solve")
     with Workers.of(n_jobs, backend, scheduler) as workers:
         return solved_in_order(
             list(games), "game {}".format, workers=workers, progress=progress, options=options

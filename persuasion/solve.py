@@ -545,10 +545,16 @@ def _check_options(
     tolerance: float,
 ) -> None:
     if not isinstance(game, PersuasionGame):
+        remedy = "Build one with PersuasionGame(prior, sender_utility, receiver_utility)"
+        if isinstance(game, str):
+            remedy = (
+                f"A game of the zoo is zoo.load({game!r}), one in a file io.read_game({game!r})"
+            )
         raise PersuasionError(
-            f"`game` must be a PersuasionGame; got {type(game).__name__}. "
-            "Build one with PersuasionGame(prior, sender_utility, receiver_utility)"
+            f"`game` must be a PersuasionGame; got {type(game).__name__}. {remedy}"
         )
+    if isinstance(receiver, type):
+        raise PersuasionError(f"pass a Receiver, not its class: {receiver.__name__}(...)")
     if not hasattr(receiver, "respond"):
         raise PersuasionError(
             f"`receiver` must have a method respond(game, posteriors); got {receiver!r}"

@@ -107,6 +107,10 @@ def check(
         raise PersuasionError(f"`bound_factor` must be positive; got {bound_factor}")
     if data is None:
         raise PersuasionError("`data` must be one or more results of `simulate`; got None")
+    if not isinstance(data, (Trajectory, Evidence, Iterable)):
+        raise PersuasionError(
+            f"`data` must be one or more results of `simulate`; got {type(data).__name__}"
+        )
     case = Case(theorem, alpha, as_control, bound_factor, rounds)
     items: list[Trajectory | Evidence] = (
         [data] if isinstance(data, (Trajectory, Evidence)) else list(data)

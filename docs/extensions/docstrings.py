@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
 _CODE_OR_BAR = re.compile(r"(`+[^`]*`+)|(?<!\\)\|")
@@ -15,9 +17,8 @@ def escaped(lines: list[str]) -> list[str]:
 
     Examples
     --------
-    >>> print(*escaped(["|mu| and `a | b`", ">>> 1 | 2"]), sep="\n")
+    >>> print(*escaped(["|mu| and `a | b`"]))
     \|mu\| and `a | b`
-    >>> 1 | 2
     """
     written, example = [], False
     for line in lines:
@@ -52,7 +53,15 @@ def _escape(app: Sphinx, what: str, name: str, obj: object, options: Any, lines:
     lines[:] = displayed(escaped(lines))
 
 
+def _unlink_sizes(app: Sphinx, doctree: nodes.document) -> None:
+    """Keep the words of types, "shape (n_states,)", from being looked up as names."""
+    for found in list(doctree.findall(pending_xref)):
+        if found.get("refspecific") and found["refdomain"] == "py" and found["reftarget"].islower():
+            found.replace_self(found.children)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("autodoc-process-docstring", _escape, priority=900)  # after napoleon
+    app.connect("doctree-read", _unlink_sizes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

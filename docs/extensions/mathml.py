@@ -19,7 +19,16 @@ _SYNONYMS = {
     r"\rceil": "⌉",
     r"\arg": r"\mathrm{arg}\,",
 }
-_UNKNOWN = re.compile(r"\\[A-Za-z]+")
+_AMENDED = {  # what the converter writes, and what browsers need
+    r"\{": "{",  # after \Bigl
+    r"\}": "}",
+    "<mi>:</mi><mo>&#x0003D;</mo>": "<mo>&#x02254;</mo>",
+    "<mi>&#x02032;</mi></msup>": "<mo>&#x02032;</mo></msup>",
+    "<mo>&#x02016;</mo>": '<mo stretchy="false" lspace="0" rspace="0">&#x02016;</mo>',
+    "<mo>&#x0007C;</mo>": '<mo stretchy="false" lspace="0" rspace="0">&#x0007C;</mo>',
+    "<mo>&#x02223;</mo>": '<mo stretchy="false">&#x02223;</mo>',
+}
+_UNKNOWN = re.compile(r"\\(?:[A-Za-z]+|.)")
 
 
 def mathml(tex: str, display: str) -> str:
@@ -29,6 +38,8 @@ def mathml(tex: str, display: str) -> str:
     --------
     >>> "<msup>" in mathml("x^2", "inline")
     True
+    >>> "\\" in mathml(r"\Bigl\lbrace x \Bigr\rbrace", "block")
+    False
     >>> mathml(r"\nonsense", "inline")
     Traceback (most recent call last):
         ...
@@ -41,6 +52,8 @@ def mathml(tex: str, display: str) -> str:
         markup = convert(source.strip(), display=display)
     except Exception as error:
         raise ValueError(f"{type(error).__name__} {error}, in: {tex}") from error
+    for written, meant in _AMENDED.items():
+        markup = markup.replace(written, meant)
     if unknown := _UNKNOWN.search(markup):
         raise ValueError(f"{unknown.group()} is no command of TeX that can be shown, in: {tex}")
     return markup

@@ -13,6 +13,8 @@ from sphinx.util.docutils import SphinxDirective
 
 _OUTSIDE = re.compile(r"(?<!!)\[([^\]\n]+)\]\(((?:\.\./)+[\w./-]+\.\w+)(#[\w-]+)?\)")
 
+_LAST_LINE = re.compile(r"^(```python\n(?:(?!^```).)*?)\n\n+```$", re.MULTILINE | re.DOTALL)
+
 
 def link_files(app: Sphinx, docname: str, source: list[str]) -> None:
     """Turn links to files outside the pages into links to copies of them, made by the build."""
@@ -27,7 +29,7 @@ def link_files(app: Sphinx, docname: str, source: list[str]) -> None:
             return f"[{text}]({posixpath.relpath(page, here or '.')}{anchor or ''})"
         return f"{{download}}`{text.replace('`', '')} <{target}>`"
 
-    source[0] = _OUTSIDE.sub(copied, source[0])
+    source[0] = _LAST_LINE.sub(r"\1\n```", _OUTSIDE.sub(copied, source[0]))
 
 
 class Statements(SphinxDirective):

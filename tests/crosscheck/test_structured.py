@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,44 @@ def test_no_change_of_basis_is_wasted(family: str) -> None:
     pivots, failed = counted(games, structured.kernel())
     assert pivots <= MOST_PIVOTS[family]
     assert failed <= (family == "near_ties")
+
+
+def test_what_rounding_leaves_of_a_value_is_no_violation() -> None:
+    """Basic values whose terms cancel: off by less than their noise, which nothing repairs."""
+    from persuasion import structured_kernel as module
+
+    rng = np.random.default_rng(11)
+    r, m, n, repaired = 4, 8, 5, 0
+    weights, none = np.full(m, 1 / m), np.zeros((0, m))
+    cell_w, cell_a, row_a, row_b = np.arange(r), np.full(r, 1), np.full(r, 0), np.arange(1, r + 1)
+    key, no_rows = np.zeros(m, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    x, noise, rest, rhs = np.zeros(r), np.zeros(r), np.zeros(m), np.zeros(r)
+    s, sp, sizes, no_sums = np.zeros((n, n)), np.zeros(0), np.ones((n, n)), np.zeros(0)
+    for _ in range(50):
+        sums, inverse = np.zeros((n, n)), 1e5 * rng.normal(size=(r, r))
+        sums[0, 1:] = rng.normal(size=r)
+        # the exact values are zero up to the last product, so that nothing but rounding is left
+        inverse[:, -1] = -(inverse[:, :-1] @ sums[0, 1:-1]) / sums[0, -1]
+        module._values.py_func(
+            r, weights, rng.random((n, m)), np.zeros(m), no_rows, none, sizes, key, cell_w, cell_a,
+            row_a, row_b, sums, no_sums, inverse, x, noise, rest, s, sp, rhs,
+        )  # fmt: skip
+        exact = [
+            sum(
+                Fraction(float(z)) * Fraction(-float(b))
+                for z, b in zip(row, sums[0, 1:], strict=True)
+            )
+            for row in inverse
+        ]
+        assert all(
+            abs(Fraction(float(a)) - b) <= float(c) for a, b, c in zip(x, exact, noise, strict=True)
+        )
+        seen = (r, weights, np.ones(n, dtype=np.bool_), no_rows, sizes, cell_w, x)
+        calm = module._violation.py_func(*seen, noise, rest, np.zeros((n, n)), sp)
+        eager = module._violation.py_func(*seen, np.zeros(r), rest, np.zeros((n, n)), sp)
+        assert calm[0] == -1
+        repaired += eager[0] == 0
+    assert repaired > 20
 
 
 def test_no_scheme_obeys() -> None:

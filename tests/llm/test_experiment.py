@@ -203,6 +203,23 @@ def test_other_settings_share_what_they_have_in_common(whole: Outcome, tmp_path:
     assert tables(tmp_path / "run") == tables(whole.folder)
 
 
+def test_other_advisors_are_evaluated_anew(whole: Outcome, tmp_path: Path) -> None:
+    carried_out(tmp_path / "run")
+    other = replace(CONFIG, seeds=(0, 2))
+    carried_out(tmp_path / "run", config=other)
+    carried_out(tmp_path / "fresh", config=other)
+    assert tables(tmp_path / "run") == tables(tmp_path / "fresh") != tables(whole.folder)
+
+
+def test_another_model_under_the_same_path_is_measured_anew(tmp_path: Path) -> None:
+    carried_out(tmp_path / "run")
+    workshop = FakeWorkshop()
+    workshop.model_label = lambda path: f"other than {path}"  # type: ignore[method-assign]
+    outcome = carried_out(tmp_path / "run", workshop)
+    redone = [stage.name for stage in outcome.stages if not stage.reused]
+    assert redone == ["measure-math-given", "transfer-math-given"]
+
+
 def test_the_advisor_sees_what_was_solved_in_mode_distill_alone(tmp_path: Path) -> None:
     small = replace(CONFIG, seeds=(0,), other=())
     for mode in ("exact", "belief_pg", "distill"):

