@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from persuasion.errors import GameError, NotSolvedError, PersuasionError
 from persuasion.game import PersuasionGame
+from persuasion.interruptible import interruptible
 from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray, frozen
 from persuasion.results import Solution
@@ -205,12 +206,12 @@ def _in_blocks(
     from concurrent.futures import ThreadPoolExecutor
 
     compiled = _kernel()
-    compiled(*arguments, 0, 0, *results)  # compile, or load, before threads ask for it
+    interruptible(compiled, *arguments, 0, 0, *results)  # compile, or load, before threads ask
     count = min(n_games, 1 if threads == 1 else _BLOCKS * threads)
     ends = [n_games * i // count for i in range(count + 1)]
 
     def block(i: int) -> None:
-        compiled(*arguments, ends[i], ends[i + 1], *results)
+        interruptible(compiled, *arguments, ends[i], ends[i + 1], *results)
 
     if threads == 1:
         block(0)

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from persuasion.interruptible import interruptible
 from persuasion.problem import Candidate, IntArray, Problem
 from persuasion.rationals import FloatArray, frozen
 from persuasion.rowwise import across
@@ -187,7 +188,8 @@ def _certify_compiled(problem: Problem, candidate: Candidate) -> Certified:
         allowed = np.zeros(n, dtype=np.bool_)
         allowed[list(problem.actions)] = True
     masses, prices = np.empty((m, n)), np.empty(m)
-    value, upper_bound, plausibility, obedience, gap = certificate_kernel()(
+    value, upper_bound, plausibility, obedience, gap = interruptible(
+        certificate_kernel(),
         problem.weights.copy(),
         gains,
         problem.payoffs.copy(),

@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from persuasion.errors import NotSolvedError
+from persuasion.interruptible import interruptible
 from persuasion.problem import IntArray
 from persuasion.rationals import FloatArray
 from persuasion.solvers import structured
@@ -64,7 +65,8 @@ class StructuredProgram:
         while True:
             if deadline is not None and perf_counter() > deadline:
                 return False
-            status, self._cells, self._tight, x, y, counts = code.solve_structured(
+            status, self._cells, self._tight, x, y, counts = interruptible(
+                code.solve_structured,
                 self._weights,
                 self._gains,
                 self._payoffs,

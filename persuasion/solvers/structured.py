@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from persuasion.errors import NotSolvedError
+from persuasion.interruptible import interruptible
 from persuasion.problem import Candidate, Problem, Vertex
 from persuasion.rationals import FloatArray
 from persuasion.solvers.lp import full_disclosure, infeasible
@@ -144,7 +145,8 @@ class _Run:
         weights, gains, payoffs = problem.weights.copy(), gains.copy(), problem.payoffs.copy()
         done = 0
         while True:
-            outcome: tuple[Any, ...] = code.propose(
+            outcome: tuple[Any, ...] = interruptible(
+                code.propose,
                 weights,
                 gains,
                 payoffs,
