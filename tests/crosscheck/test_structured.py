@@ -78,7 +78,8 @@ def test_values_are_those_of_other_methods(family: str) -> None:
         for i, game in enumerate(drawn(family, m, n, count)):
             assert faults(game, seen, exactly=i % 4 == 0) == [], (family, m, n, i)
     assert seen["handed on"] <= 4
-    assert seen["compared"] >= 25
+    # `lp` itself fails on some near-tied and badly scaled games
+    assert seen["compared"] >= (25 if family in ("near_ties", "bad_scaling") else 34)
 
 
 @pytest.mark.slow
