@@ -74,7 +74,7 @@ def run(scale: str, say: Callable[[str], None]) -> dict[str, Any]:
 
 def measure(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure what a plan asks for."""
-    from llm_bridge.requirements import need
+    from llm_bridge.commands.requirements import need
 
     need("torch", "transformers", "tokenizers", "accelerate", "safetensors")
     import torch

@@ -245,7 +245,7 @@ def _conditions() -> dict[str, Any]:
     import torch
 
     from benchmarks.conditions import conditions
-    from llm_bridge.stages import bridge_versions
+    from llm_bridge.staging.stages import bridge_versions
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     found = conditions("gpu", "standard")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining
 from llm_bridge.baselines._tuning import Tuning
 from llm_bridge.baselines.all_items import AllItems
 from llm_bridge.baselines.best_of_n import BestOfN
@@ -26,6 +25,7 @@ from llm_bridge.reply_log import ReplyLog
 from llm_bridge.spending import advisor_spent
 from llm_bridge.task import Task
 from llm_bridge.train import train
+from llm_bridge.training.settings import AdvisorTraining
 from llm_bridge.transfer import transfer
 from llm_bridge.vocabulary import build_tokenizer
 

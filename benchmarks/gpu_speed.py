@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
-from llm_bridge.demonstrations import TokenPair, streams_of
 from llm_bridge.device import accelerator
-from llm_bridge.memory import free
 from llm_bridge.models import fresh_gpt2
 from llm_bridge.pretrain import ReceiverTraining
 from llm_bridge.receivers.local import LocalReceiver
-from llm_bridge.response_loss import response_loss
 from llm_bridge.spending import n_weights
 from llm_bridge.task import Task
+from llm_bridge.training.demonstrations import TokenPair, streams_of
+from llm_bridge.training.memory import free
+from llm_bridge.training.response_loss import response_loss
 from llm_bridge.vocabulary import build_tokenizer
 
 __all__ = ["generation_speed", "halved", "matmul_rate", "training_speed"]

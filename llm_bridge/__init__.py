@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llm_bridge.advisor import Advisor
-    from llm_bridge.advisor_training import AdvisorTraining
     from llm_bridge.codebook import Codebook
     from llm_bridge.config import ExperimentConfig, default_config, full_config, read_config
     from llm_bridge.evaluate import evaluate
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from llm_bridge.reply import Reply
     from llm_bridge.task import Example, Task, Utilities
     from llm_bridge.train import train
+    from llm_bridge.training.settings import AdvisorTraining
 
 __all__ = [
     "Advisor",
@@ -66,7 +66,7 @@ __all__ = [
 
 _HOMES = {
     "Advisor": "advisor",
-    "AdvisorTraining": "advisor_training",
+    "AdvisorTraining": "training.settings",
     "Codebook": "codebook",
     "Evaluation": "evaluation",
     "Example": "task",

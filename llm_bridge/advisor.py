@@ -21,8 +21,8 @@ from transformers.utils.hub import cached_file
 from llm_bridge.codebook import Codebook
 from llm_bridge.models import check_context, fresh_gpt2, load, without_bars
 from llm_bridge.scoring import CodeTree, Rows, signal_log_probs
+from llm_bridge.staging.whole_folder import whole_folder
 from llm_bridge.task import Example, Task
-from llm_bridge.whole_folder import whole_folder
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 from persuasion.scheme import SignalingScheme

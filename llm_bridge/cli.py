@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from llm_bridge.baseline_command import baselines
-from llm_bridge.online_command import online
+from llm_bridge.commands.baselines import baselines
+from llm_bridge.commands.online import online
 from persuasion.commands.exit_codes import ExitCode
 from persuasion.commands.options import Json, Quiet, examples
 from persuasion.commands.output import note, print_json, print_table, say, show
@@ -192,13 +192,13 @@ def conduct(
     PersuasionError
         When torch or another requirement is missing, and as `llm_bridge.experiment.run` does.
     """
-    from llm_bridge.requirements import need
-    from llm_bridge.tracking import check_tracker
+    from llm_bridge.commands.requirements import need
+    from llm_bridge.pages.tracking import check_tracker
 
     need(*NEEDED)
     check_tracker(config.report_to)
     from llm_bridge.experiment import run as carry_out
-    from llm_bridge.local_workshop import LocalWorkshop
+    from llm_bridge.staging.local_workshop import LocalWorkshop
 
     workshop = LocalWorkshop(config, unsafe_exec=unsafe_exec)
     return carry_out(config, out, workshop, bar=bar, then=_write)
@@ -264,7 +264,7 @@ def _conduct(
 
 def _show(outcome: Outcome) -> None:
     from llm_bridge.meter import added_up, in_words
-    from llm_bridge.results import (
+    from llm_bridge.pages.results import (
         arms_table,
         claims_table,
         controls_table,
@@ -291,9 +291,9 @@ def _print(table: Table) -> None:
 
 
 def _write(outcome: Outcome) -> None:
-    from llm_bridge.report import report_on
-    from llm_bridge.results import curves_of, write_results
-    from llm_bridge.tracking import track
+    from llm_bridge.pages.report import report_on
+    from llm_bridge.pages.results import curves_of, write_results
+    from llm_bridge.pages.tracking import track
 
     try:
         write_results(outcome, outcome.folder)

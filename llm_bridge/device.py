@@ -54,7 +54,7 @@ def accelerator(
         "auto": what accelerate finds; "cpu"; or what it finds must be of this kind, such as "cuda".
     several : bool
         Whether the caller divides its work among the processes of a launcher, see
-        `llm_bridge.data_parallel`.
+        `llm_bridge.training.data_parallel`.
     **options
         Passed to `accelerate.Accelerator`.
 

@@ -1,8 +1,8 @@
 """The whole experiment: models, measured games, Advisors, held-out inputs, other Receivers.
 
-A run is a folder. Its stages stand in ``stages/``, each whole or not there (`llm_bridge.stages`);
-what is shown is made anew from them by every call, so that it is the same however often the run was
-interrupted.
+A run is a folder. Its stages stand in ``stages/``, each whole or not there
+(`llm_bridge.staging.stages`); what is shown is made anew from them by every call, so that it is the
+same however often the run was interrupted.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from time import perf_counter
 
 from llm_bridge.config import ExperimentConfig
 from llm_bridge.evaluation import Evaluation
-from llm_bridge.experiment_stages import ExperimentStages, kernels_in, learning_curve_in, optima_in
 from llm_bridge.measurement import Measurement
 from llm_bridge.optimum import Optimum
-from llm_bridge.plan import AdvisorPlan, LearningCurve, plans_of, stage_names
 from llm_bridge.responses import checked_prior
-from llm_bridge.run_lock import locked
-from llm_bridge.stages import Finished, Stages, bridge_versions
-from llm_bridge.workshop import Tell, Workshop
+from llm_bridge.staging.experiment_stages import (
+    ExperimentStages,
+    kernels_in,
+    learning_curve_in,
+    optima_in,
+)
+from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, plans_of, stage_names
+from llm_bridge.staging.run_lock import locked
+from llm_bridge.staging.stages import Finished, Stages, bridge_versions
+from llm_bridge.staging.workshop import Tell, Workshop
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 from persuasion.whole_file import write_whole

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.random import Generator
 
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining
 from llm_bridge.task import Example, Task
 from llm_bridge.train import train
+from llm_bridge.training.settings import AdvisorTraining
 from persuasion.ambiguity import l1_radius
 from persuasion.errors import PersuasionError
 from persuasion.learners._epochs import EpochLearner

@@ -25,15 +25,15 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from llm_bridge.data_parallel import add_gradients, check_alike, sums
-from llm_bridge.demonstrations import Demonstrations, TokenPair, streams_of
 from llm_bridge.device import accelerator
 from llm_bridge.device import threads as computing_with
-from llm_bridge.memory import in_parts
 from llm_bridge.meter import TRAINING, working
 from llm_bridge.models import fresh_gpt2
-from llm_bridge.response_loss import response_loss
 from llm_bridge.task import Task
+from llm_bridge.training.data_parallel import add_gradients, check_alike, sums
+from llm_bridge.training.demonstrations import Demonstrations, TokenPair, streams_of
+from llm_bridge.training.memory import in_parts
+from llm_bridge.training.response_loss import response_loss
 from llm_bridge.vocabulary import build_tokenizer
 from persuasion.errors import PersuasionError
 from persuasion.whole_file import write_whole

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llm_bridge.requirements import missing
+from llm_bridge.commands.requirements import missing
 from persuasion.errors import PersuasionError
 
 __all__ = ["read_rows"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining
 from llm_bridge.task import Example, Task
+from llm_bridge.training.settings import AdvisorTraining
 from persuasion.errors import PersuasionError
 
 __all__ = ["Budget", "Spent", "advisor_spent", "n_weights"]

@@ -23,16 +23,16 @@ from torch import Tensor
 
 from llm_bridge import objectives
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining, TrainingLog
-from llm_bridge.belief_response import ReceiverRule, Stakes
-from llm_bridge.data_parallel import share
 from llm_bridge.device import accelerator
 from llm_bridge.meter import TRAINING, working
 from llm_bridge.objectives.distill import imitation_loss
 from llm_bridge.objectives.exact import expected_value
 from llm_bridge.task import Example, Task
-from llm_bridge.training_run import TrainingRun
-from llm_bridge.warm_start import warm_targets
+from llm_bridge.training.belief_response import ReceiverRule, Stakes
+from llm_bridge.training.data_parallel import share
+from llm_bridge.training.run import TrainingRun
+from llm_bridge.training.settings import AdvisorTraining, TrainingLog
+from llm_bridge.training.warm_start import warm_targets
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from llm_bridge.demonstrations import TokenPair
 from llm_bridge.device import accelerator
-from llm_bridge.memory import in_parts
 from llm_bridge.models import context_length
-from llm_bridge.response_loss import response_loss
+from llm_bridge.training.demonstrations import TokenPair
+from llm_bridge.training.memory import in_parts
+from llm_bridge.training.response_loss import response_loss
 from persuasion.errors import PersuasionError
 
 __all__ = ["Draw", "Tuning", "encode_pairs", "tune"]

@@ -8,12 +8,12 @@ import numpy as np
 
 from llm_bridge.baselines._ground import Ground, Played, mean_tokens
 from llm_bridge.baselines._tuning import Tuning, encode_pairs, tune
-from llm_bridge.demonstrations import TokenPair
 from llm_bridge.models import fresh_gpt2
 from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.reply import Reply
 from llm_bridge.spending import Spent, n_weights, training
 from llm_bridge.task import Example, Task
+from llm_bridge.training.demonstrations import TokenPair
 from llm_bridge.vocabulary import build_tokenizer
 from persuasion.errors import PersuasionError
 

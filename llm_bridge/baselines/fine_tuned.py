@@ -10,10 +10,10 @@ import numpy as np
 
 from llm_bridge.baselines._ground import Ground, Played
 from llm_bridge.baselines._tuning import Tuning, encode_pairs, tune
-from llm_bridge.demonstrations import TokenPair
 from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.spending import Spent, n_weights, training
 from llm_bridge.task import Example, Task
+from llm_bridge.training.demonstrations import TokenPair
 
 __all__ = ["BASELINE", "FineTuned"]
 

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from torch import Generator, Tensor
 
-from llm_bridge.belief_response import Stakes
+from llm_bridge.training.belief_response import Stakes
 from persuasion.commands.arguments import did_you_mean
 from persuasion.errors import PersuasionError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from llm_bridge.belief_response import Stakes, log_responses, posteriors
+from llm_bridge.training.belief_response import Stakes, log_responses, posteriors
 from persuasion.errors import PersuasionError
 
 __all__ = ["Draws", "advantages", "sampled_rounds", "scores"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
-from llm_bridge.belief_response import Stakes
 from llm_bridge.objectives import Objective
 from llm_bridge.objectives._rounds import advantages, sampled_rounds, scores
+from llm_bridge.training.belief_response import Stakes
 
 __all__ = ["OBJECTIVE"]
 

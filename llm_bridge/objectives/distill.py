@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
-from llm_bridge.belief_response import Stakes
 from llm_bridge.objectives import Objective
+from llm_bridge.training.belief_response import Stakes
 from persuasion.errors import PersuasionError
 
 __all__ = ["OBJECTIVE", "imitation_loss"]

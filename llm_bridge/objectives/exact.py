@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from llm_bridge.belief_response import Stakes, log_responses, posteriors
 from llm_bridge.objectives import Objective
+from llm_bridge.training.belief_response import Stakes, log_responses, posteriors
 
 __all__ = ["OBJECTIVE", "expected_value"]
 

@@ -16,12 +16,12 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from llm_bridge.device import best_device
-from llm_bridge.memory import free
 from llm_bridge.meter import GENERATION, working
 from llm_bridge.models import check_context, load
 from llm_bridge.receivers.rules import rule as rule_named
 from llm_bridge.reply import Reply
 from llm_bridge.scoring import Rows
+from llm_bridge.training.memory import free
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from llm_bridge.http_calls import Calls, Traffic
-from llm_bridge.paid_requests import Budget, Estimate, Meter, Usage
+from llm_bridge.commands.requirements import missing
 from llm_bridge.receivers.rules import rule as rule_named
 from llm_bridge.reply import Reply
-from llm_bridge.request_log import RequestLog, key_of
-from llm_bridge.requirements import missing
+from llm_bridge.requests.budget import Budget, Estimate, Meter, Usage
+from llm_bridge.requests.calls import Calls, Traffic
+from llm_bridge.requests.log import RequestLog, key_of
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from llm_bridge.advisor import LABEL, Advisor
 from llm_bridge.codebook import Codebook
+from llm_bridge.staging.whole_folder import whole_folder
 from llm_bridge.task import Task
-from llm_bridge.whole_folder import whole_folder
 from persuasion import SignalingScheme
 from persuasion.errors import PersuasionError
 
@@ -168,7 +168,7 @@ def test_whole_folder_without_exchange(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_one_step: bool
 ) -> None:
     if not in_one_step:
-        monkeypatch.setattr("llm_bridge.whole_folder.sys.platform", "elsewhere")
+        monkeypatch.setattr("llm_bridge.staging.whole_folder.sys.platform", "elsewhere")
     for text in ("old", "new"):
         with whole_folder(tmp_path / "folder", label="label") as draft:
             (draft / "label").write_text(text)

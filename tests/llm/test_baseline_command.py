@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from llm_bridge import local_workshop
 from llm_bridge.config import (
     AdvisorSection,
     EvaluateSection,
@@ -15,6 +14,7 @@ from llm_bridge.config import (
     ReceiverSection,
     TrainingSection,
 )
+from llm_bridge.staging import local_workshop
 from persuasion import cli
 from tests.llm.workshops import FakeWorkshop
 

@@ -12,7 +12,6 @@ from transformers import PreTrainedTokenizerBase
 
 from llm_bridge import baselines, tasks
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining
 from llm_bridge.baselines import Ground, _tuning
 from llm_bridge.baselines._tuning import Tuning, tune
 from llm_bridge.baselines.all_items import AllItems
@@ -27,6 +26,7 @@ from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.reply import Reply
 from llm_bridge.reply_log import ReplyLog
 from llm_bridge.spending import Budget, Spent, advisor_spent, n_weights
+from llm_bridge.training.settings import AdvisorTraining
 from persuasion.errors import PersuasionError
 from tests.llm.conftest import Aligned
 from tests.llm.fakes import Arithmetic, FixedAdvisor, Scripted, calculator

@@ -19,10 +19,13 @@ from click.testing import Result
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 from typer.testing import CliRunner
 
-from llm_bridge import local_workshop, requirements, results, sandbox
+from llm_bridge import sandbox
+from llm_bridge.commands import requirements
 from llm_bridge.config import ExperimentConfig, default_config
 from llm_bridge.models import fresh_gpt2
+from llm_bridge.pages import results
 from llm_bridge.sandbox import Layers
+from llm_bridge.staging import local_workshop
 from persuasion import cli
 from tests.llm.workshops import FakeWorkshop
 
@@ -172,7 +175,7 @@ def test_a_refuted_claim_ends_with_code_1(
 
 def nobody() -> tuple[Any, Any]:
     from llm_bridge import tasks
-    from llm_bridge.plan import AdvisorPlan
+    from llm_bridge.staging.plan import AdvisorPlan
 
     return AdvisorPlan("math", 2, "exact", 0), tasks.load("math")
 

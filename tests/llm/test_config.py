@@ -172,8 +172,8 @@ def test_reading_a_config_loads_no_torch() -> None:
 
 
 def test_defaults_are_those_of_the_trainings_themselves() -> None:
-    from llm_bridge.advisor_training import AdvisorTraining
     from llm_bridge.pretrain import ReceiverTraining
+    from llm_bridge.training.settings import AdvisorTraining
 
     pairs = (
         (TrainingSection(), ReceiverTraining(), set()),

@@ -18,11 +18,11 @@ from accelerate import Accelerator
 from llm_bridge import pretrain as receiver_training
 from llm_bridge import scoring
 from llm_bridge.advisor import Advisor
-from llm_bridge.data_parallel import add_gradients, check_alike, share, sums
 from llm_bridge.device import accelerator
-from llm_bridge.memory import in_parts
 from llm_bridge.pretrain import pretrain
 from llm_bridge.receivers.local import LocalReceiver
+from llm_bridge.training.data_parallel import add_gradients, check_alike, share, sums
+from llm_bridge.training.memory import in_parts
 from persuasion.errors import PersuasionError
 from tests.llm import two_processes
 from tests.llm.two_processes import RECEIVER, TASKS, work
@@ -77,7 +77,9 @@ def test_one_process_exchanges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_processes_that_begin_differently_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     machine: Any = Fake(0, 2, torch.zeros_like)
-    monkeypatch.setattr("llm_bridge.data_parallel.gather_object", lambda mine: [*mine, "that"])
+    monkeypatch.setattr(
+        "llm_bridge.training.data_parallel.gather_object", lambda mine: [*mine, "that"]
+    )
     check_alike("that", machine)
     with pytest.raises(PersuasionError, match="the 2 processes of this training do not begin"):
         check_alike("this", machine)

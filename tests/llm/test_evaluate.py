@@ -14,8 +14,8 @@ from llm_bridge.claims import Claim, claims_table
 from llm_bridge.evaluate import evaluate
 from llm_bridge.evaluation import Arm, Evaluation
 from llm_bridge.measure import measure
+from llm_bridge.pages.tables import headline, to_markdown, to_text
 from llm_bridge.reply_log import ReplyLog
-from llm_bridge.tables import headline, to_markdown, to_text
 from llm_bridge.transfer import transfer
 from persuasion import Bayesian, PersuasionError, Quantal, SignalingScheme
 from persuasion.receivers import PosteriorSampling

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from llm_bridge import experiment_stages, stages
 from llm_bridge.config import (
     AdvisorSection,
     EvaluateSection,
@@ -27,12 +26,13 @@ from llm_bridge.config import (
     TrainingSection,
 )
 from llm_bridge.experiment import Outcome, run
-from llm_bridge.plan import plans_of, stage_names
+from llm_bridge.pages.report import report_on
+from llm_bridge.pages.results import write_results
 from llm_bridge.reply_log import ReplyLog
-from llm_bridge.report import report_on
-from llm_bridge.results import write_results
-from llm_bridge.run_lock import locked
-from llm_bridge.stages import NoSpaceError, Stages
+from llm_bridge.staging import experiment_stages, stages
+from llm_bridge.staging.plan import plans_of, stage_names
+from llm_bridge.staging.run_lock import locked
+from llm_bridge.staging.stages import NoSpaceError, Stages
 from persuasion.errors import PersuasionError
 from tests.llm.workshops import FakeWorkshop, Killed
 

@@ -17,7 +17,7 @@ from llm_bridge.cli import conduct
 from llm_bridge.config import full_config
 from llm_bridge.evaluation import Evaluation
 from llm_bridge.experiment import Outcome
-from llm_bridge.results import controls_of, what_was_seen
+from llm_bridge.pages.results import controls_of, what_was_seen
 
 pytestmark = pytest.mark.slow
 

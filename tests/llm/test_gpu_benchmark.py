@@ -16,8 +16,8 @@ from benchmarks.gpu_speed import halved, training_speed
 from llm_bridge import tasks
 from llm_bridge.models import fresh_gpt2
 from llm_bridge.pretrain import ReceiverTraining
-from llm_bridge.response_loss import response_loss
 from llm_bridge.spending import n_weights
+from llm_bridge.training.response_loss import response_loss
 from llm_bridge.vocabulary import build_tokenizer
 
 ROOT = Path(__file__).parents[2]

@@ -16,14 +16,15 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 from typer.testing import CliRunner
 
-from llm_bridge import local_workshop, online_learner, online_stages
+from llm_bridge import online_learner
 from llm_bridge.advisor import Advisor
 from llm_bridge.codebook import Codebook
 from llm_bridge.online import LEARNERS, THEOREMS, OnlineStudy, check_rule, judge
 from llm_bridge.online_learner import AdvisorLearner
-from llm_bridge.online_stages import OnlinePlay
-from llm_bridge.plan import AdvisorPlan
 from llm_bridge.receivers.rules import rule
+from llm_bridge.staging import local_workshop, online_stages
+from llm_bridge.staging.online_stages import OnlinePlay
+from llm_bridge.staging.plan import AdvisorPlan
 from llm_bridge.task import Example, Task
 from persuasion import PersuasionGame, report, simulate, solve
 from persuasion.cli import app

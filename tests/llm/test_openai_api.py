@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from llm_bridge import http_calls
 from llm_bridge.measure import measure
 from llm_bridge.models import fresh_gpt2
-from llm_bridge.paid_requests import Budget, CapReachedError, Meter, Prices, Usage
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.receivers.openai_api import OpenAIReceiver, Probe
 from llm_bridge.reply import Reply
 from llm_bridge.reply_log import ask
-from llm_bridge.request_log import RequestLog, key_of
+from llm_bridge.requests import calls as http_calls
+from llm_bridge.requests.budget import Budget, CapReachedError, Meter, Prices, Usage
+from llm_bridge.requests.log import RequestLog, key_of
 from persuasion.errors import PersuasionError
 from tests.llm.conftest import Aligned
 from tests.llm.scripted_server import Answer, Scripted, choices, echo, serving
@@ -143,7 +143,7 @@ def test_a_second_run_asks_only_what_is_new(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from llm_bridge.receivers.openai_api import OpenAIReceiver
-from llm_bridge.paid_requests import Budget
+from llm_bridge.requests.budget import Budget
 asked = OpenAIReceiver("m", base_url=sys.argv[1], api_key="none", cache=sys.argv[2],
                        budget=Budget(tokens=10**6), concurrency=2)
 asked.generate([f"prompt {i}" for i in range(20)], max_new_tokens=2)

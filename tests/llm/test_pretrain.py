@@ -11,10 +11,10 @@ import torch
 
 from llm_bridge import pretrain as module
 from llm_bridge import tasks
-from llm_bridge.demonstrations import Demonstrations, divide, mean_lengths, streams_of
 from llm_bridge.pretrain import Checkpoint, ReceiverTraining, pretrain
 from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.task import Task
+from llm_bridge.training.demonstrations import Demonstrations, divide, mean_lengths, streams_of
 from llm_bridge.vocabulary import build_tokenizer
 from persuasion.errors import PersuasionError
 
@@ -289,7 +289,7 @@ def test_large_batches_are_drawn_in_smaller_blocks() -> None:
 
 
 def test_a_thread_beside_changes_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_bridge.demonstrations._BLOCK", 3)
+    monkeypatch.setattr("llm_bridge.training.demonstrations._BLOCK", 3)
     made = [streams_of(TASKS, 30, 0.1, seed=3, ahead=ahead) for ahead in (False, True)]
     tokenizer = build_tokenizer((text for s in made[0] for text in s.texts()), 300)
     for step in (0, 1, 3, 10, 4):  # to and fro: a killed training goes on in the middle

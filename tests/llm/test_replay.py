@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from llm_bridge.measure import measure
+from llm_bridge.pages.replay_demo import sections
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.replay import ReplayReceiver
-from llm_bridge.replay_advisor import ReaderTraining, as_read, signals_of, train_reader
-from llm_bridge.replay_demo import sections
-from llm_bridge.replay_study import answered, held_out, laws_of
+from llm_bridge.replay.reader import ReaderTraining, as_read, signals_of, train_reader
+from llm_bridge.replay.study import answered, held_out, laws_of
 from llm_bridge.reply import Reply
 from persuasion import GameError, PersuasionGame, solve, zoo
 from persuasion.errors import PersuasionError

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_bridge import cli, config, demo, requirements
+from llm_bridge import cli, config
 from llm_bridge.bootstrap import Interval
+from llm_bridge.commands import requirements
 from llm_bridge.config import (
     AdvisorSection,
     EvaluateSection,
@@ -23,10 +24,11 @@ from llm_bridge.config import (
     OtherSection,
 )
 from llm_bridge.experiment import Outcome, run
-from llm_bridge.plan import AdvisorPlan
-from llm_bridge.plots import Bar, plot_arms, plot_kernels, plot_learning, plot_transfer
-from llm_bridge.report import _aligned, _smoothed, report_on
-from llm_bridge.results import Control, _outcome_of, arms_table, controls_of, write_results
+from llm_bridge.pages import demo
+from llm_bridge.pages.plots import Bar, plot_arms, plot_kernels, plot_learning, plot_transfer
+from llm_bridge.pages.report import _aligned, _smoothed, report_on
+from llm_bridge.pages.results import Control, _outcome_of, arms_table, controls_of, write_results
+from llm_bridge.staging.plan import AdvisorPlan
 from persuasion.demo import kept
 from persuasion.demo import run as run_demo
 from persuasion.errors import PersuasionError
@@ -240,7 +242,7 @@ def test_the_demo_keeps_its_run_and_finds_it_again(
         workshops.append(FakeWorkshop())
         return workshops[-1]
 
-    monkeypatch.setattr("llm_bridge.local_workshop.LocalWorkshop", workshop)
+    monkeypatch.setattr("llm_bridge.staging.local_workshop.LocalWorkshop", workshop)
     monkeypatch.setattr(demo, "demo_config", lambda: CONFIG)
     monkeypatch.setattr("persuasion.demo.CORE", ())
     monkeypatch.setattr("persuasion.demo.producers", lambda: iter([("bridge", demo.sections)]))
@@ -267,7 +269,9 @@ def test_without_torch_the_demo_says_what_to_install(monkeypatch: pytest.MonkeyP
 def test_outside_a_demo_nothing_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_bridge.local_workshop.LocalWorkshop", lambda *_, **__: FakeWorkshop())
+    monkeypatch.setattr(
+        "llm_bridge.staging.local_workshop.LocalWorkshop", lambda *_, **__: FakeWorkshop()
+    )
     monkeypatch.setattr(demo, "demo_config", lambda: CONFIG)
     monkeypatch.chdir(tmp_path)
     told: list[str] = []

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from llm_bridge import experiment_stages, source_key, stages
 from llm_bridge.config import ExperimentConfig
 from llm_bridge.experiment import run
-from llm_bridge.local_workshop import LocalWorkshop
-from llm_bridge.source_key import SHOW_ONLY, modules_behind
-from llm_bridge.stages import Stage, Stages
+from llm_bridge.staging import experiment_stages, source_key, stages
+from llm_bridge.staging.local_workshop import LocalWorkshop
+from llm_bridge.staging.source_key import SHOW_ONLY, modules_behind
+from llm_bridge.staging.stages import Stage, Stages
 
 ROOT = Path(stages.__file__).parents[1]
 
@@ -85,7 +85,8 @@ def missing(stage: Stage, ran: set[str], code: tuple[str, ...]) -> list[str]:
 
 
 JOINS = {
-    "llm_bridge.experiment", "llm_bridge.workshop", "llm_bridge.plan", "llm_bridge.config",
+    "llm_bridge.experiment", "llm_bridge.staging.workshop", "llm_bridge.staging.plan",
+    "llm_bridge.config",
     "persuasion.store", "llm_bridge.tasks", "llm_bridge.objectives",
 }  # fmt: skip
 """What ran and decides nothing that does not stand in the settings of the stages."""
@@ -130,9 +131,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "llm_bridge/late.py": "def f():\n from . import below\n import persuasion.base\nx = 1\n",
         "llm_bridge/below.py": "import json\n",
         "llm_bridge/hinted.py": "",
-        "llm_bridge/report.py": "",
+        "llm_bridge/pages/report.py": "",
         "llm_bridge/registry/__init__.py": "import pkgutil\nall = pkgutil.iter_modules(__path__)\n",
-        "llm_bridge/registry/one.py": "from llm_bridge import report\n",
+        "llm_bridge/registry/one.py": "from llm_bridge.pages import report\n",
         "llm_bridge/box/__init__.py": "from .run import go\n",
         "llm_bridge/box/run.py": "HERE = __file__\n",
         "llm_bridge/box/inside/script.py": "",
@@ -165,7 +166,7 @@ def test_imports_are_followed_late_and_relative_ones_too(project: Path) -> None:
 @pytest.mark.parametrize(
     ("edited", "changes"),
     [("llm_bridge/below.py", True), ("persuasion/base.py", True), ("llm_bridge/hinted.py", False),
-     ("llm_bridge/report.py", False)],
+     ("llm_bridge/pages/report.py", False)],
 )  # fmt: skip
 def test_a_byte_changes_the_key_of_what_depends_on_it(
     edited: str, changes: bool, project: Path

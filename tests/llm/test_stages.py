@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from llm_bridge import stages
 from llm_bridge.meter import TRAINING, working
-from llm_bridge.run_lock import locked
-from llm_bridge.stages import NoSpaceError, Stage, Stages
+from llm_bridge.staging import stages
+from llm_bridge.staging.run_lock import locked
+from llm_bridge.staging.stages import NoSpaceError, Stage, Stages
 from persuasion.errors import PersuasionError
 
 
@@ -204,7 +204,7 @@ def test_what_is_written_says_by_what(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from llm_bridge.run_lock import locked
+from llm_bridge.staging.run_lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -229,7 +229,7 @@ def test_a_second_process_is_refused_and_a_dead_one_is_not_waited_for(tmp_path: 
 def test_without_locks_of_the_system_the_process_named_is_looked_for(
     pid: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_bridge.run_lock.fcntl", None)
+    monkeypatch.setattr("llm_bridge.staging.run_lock.fcntl", None)
     if pid is not None:
         (tmp_path / ".lock").write_text(json.dumps({"pid": pid, "host": os.uname().nodename}))
     with locked(tmp_path):

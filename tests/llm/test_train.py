@@ -19,12 +19,12 @@ from torch import Tensor
 
 from llm_bridge import objectives
 from llm_bridge.advisor import Advisor
-from llm_bridge.belief_response import ReceiverRule, Stakes, log_responses, posteriors
 from llm_bridge.objectives._rounds import advantages, sampled_rounds, scores
 from llm_bridge.objectives.exact import expected_value
 from llm_bridge.task import Task
 from llm_bridge.train import AdvisorTraining, TrainingLog, train
-from llm_bridge.warm_start import assignments, warm_targets
+from llm_bridge.training.belief_response import ReceiverRule, Stakes, log_responses, posteriors
+from llm_bridge.training.warm_start import assignments, warm_targets
 from persuasion import Bayesian, PersuasionGame, Quantal, SignalingScheme, solve
 from persuasion.errors import PersuasionError
 from persuasion.values import no_disclosure_value, sender_value

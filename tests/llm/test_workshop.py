@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from llm_bridge import local_workshop, models, tasks
+from llm_bridge import models, tasks
 from llm_bridge.config import AdvisorSection, ExperimentConfig, ReceiverSection, TrainingSection
 from llm_bridge.experiment import run
-from llm_bridge.local_workshop import LocalWorkshop
-from llm_bridge.plan import AdvisorPlan, Seat
+from llm_bridge.staging import local_workshop
+from llm_bridge.staging.local_workshop import LocalWorkshop
+from llm_bridge.staging.plan import AdvisorPlan, Seat
 from llm_bridge.tasks._synthetic import split_of
 from persuasion.errors import PersuasionError
 from persuasion.receivers import PosteriorSampling, Quantal

@@ -19,13 +19,14 @@ from accelerate import Accelerator
 from torch.nn import Parameter
 
 from llm_bridge import pretrain as receiver_training
-from llm_bridge import tasks, training_run
+from llm_bridge import tasks
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining
 from llm_bridge.codebook import Codebook
-from llm_bridge.data_parallel import add_gradients
 from llm_bridge.pretrain import ReceiverTraining, pretrain
 from llm_bridge.train import train
+from llm_bridge.training import run as training_run
+from llm_bridge.training.data_parallel import add_gradients
+from llm_bridge.training.settings import AdvisorTraining
 from llm_bridge.vocabulary import build_tokenizer
 from persuasion import PersuasionGame
 

@@ -14,10 +14,10 @@ import numpy as np
 from llm_bridge import tasks
 from llm_bridge.config import TrainingSection
 from llm_bridge.measurement import Measurement
-from llm_bridge.plan import AdvisorPlan, LearningCurve, Seat, share_name
 from llm_bridge.reply import Reply
+from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat, share_name
+from llm_bridge.staging.workshop import Tell
 from llm_bridge.task import Example, Task
-from llm_bridge.workshop import Tell
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray

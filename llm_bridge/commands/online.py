@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llm_bridge.config import ExperimentConfig
     from llm_bridge.experiment import Bar
     from llm_bridge.online import OnlineStudy
-    from llm_bridge.online_stages import OnlinePlay
+    from llm_bridge.staging.online_stages import OnlinePlay
 
 __all__ = ["conduct_online", "online"]
 
@@ -58,7 +58,7 @@ def online(
     code 1 when a theorem is refuted by the learner that it covers.
     """
     from llm_bridge.config import read_config
-    from llm_bridge.online_stages import OnlinePlay
+    from llm_bridge.staging.online_stages import OnlinePlay
     from persuasion.commands.arguments import parse_count
 
     how = OnlinePlay(
@@ -120,14 +120,14 @@ def conduct_online(
         Before any work when there is no task to play, or something needed is missing.
     """
     from llm_bridge.cli import NEEDED
-    from llm_bridge.requirements import need
+    from llm_bridge.commands.requirements import need
 
     chosen = _chosen(config, tasks)
     need(*NEEDED)
     from llm_bridge.experiment import opened
-    from llm_bridge.local_workshop import LocalWorkshop
-    from llm_bridge.online_report import online_section, write_online
-    from llm_bridge.online_stages import online_names, play_online
+    from llm_bridge.pages.online_report import online_section, write_online
+    from llm_bridge.staging.local_workshop import LocalWorkshop
+    from llm_bridge.staging.online_stages import online_names, play_online
     from persuasion.report import Report
 
     workshop = LocalWorkshop(config, unsafe_exec=unsafe_exec)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_bridge.config import ExperimentConfig
-from llm_bridge.stages import Finished
+from llm_bridge.staging.stages import Finished
 
 __all__ = ["AdvisorPlan", "LearningCurve", "Seat", "plans_of", "share_name", "stage_names"]
 

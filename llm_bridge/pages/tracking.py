@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_bridge.requirements import need
+from llm_bridge.commands.requirements import need
 from persuasion.commands.arguments import did_you_mean
 from persuasion.errors import PersuasionError
 

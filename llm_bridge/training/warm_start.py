@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llm_bridge.belief_response import Stakes
 from llm_bridge.objectives.exact import expected_value
+from llm_bridge.training.belief_response import Stakes
 from persuasion.rationals import FloatArray
 
 __all__ = ["assignments", "warm_targets"]
@@ -43,7 +43,7 @@ def assignments(n_items: int, n_signals: int, n: int, seed: int) -> FloatArray:
 
     Examples
     --------
-    >>> from llm_bridge.warm_start import assignments
+    >>> from llm_bridge.training.warm_start import assignments
     >>> assignments(2, 3, n=4, seed=0).tolist()
     [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
     """

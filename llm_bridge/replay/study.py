@@ -109,7 +109,7 @@ def held_out(
 
     Examples
     --------
-    >>> from llm_bridge.replay_study import held_out
+    >>> from llm_bridge.replay.study import held_out
     >>> found = held_out(n_splits=5)
     >>> found.best_everywhere
     True

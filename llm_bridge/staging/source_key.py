@@ -15,17 +15,15 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["SHOW_ONLY", "modules_behind", "source_key"]
+__all__ = ["SHOW_ONLY", "modules_behind", "only_shows", "source_key"]
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _WINGS = ("persuasion", "llm_bridge")
 _NAMED_BY_THE_CALLER = ("llm_bridge.tasks", "llm_bridge.objectives")
 SHOW_ONLY = (
-    "llm_bridge.claims", "llm_bridge.cli", "llm_bridge.demo",
-    "llm_bridge.meter", "llm_bridge.online", "llm_bridge.online_command",
-    "llm_bridge.online_report", "llm_bridge.plots", "llm_bridge.replay_demo",
-    "llm_bridge.report", "llm_bridge.requirements", "llm_bridge.results", "llm_bridge.run_lock",
-    "llm_bridge.settings", "llm_bridge.source_key", "llm_bridge.tables", "llm_bridge.tracking",
+    "llm_bridge.claims", "llm_bridge.cli", "llm_bridge.commands", "llm_bridge.meter",
+    "llm_bridge.online", "llm_bridge.pages", "llm_bridge.settings",
+    "llm_bridge.staging.run_lock", "llm_bridge.staging.source_key",
     "persuasion.commands", "persuasion.demo", "persuasion.errors", "persuasion.html",
     "persuasion.plot", "persuasion.report", "persuasion.view", "persuasion.whole_file",
 )  # fmt: skip
@@ -82,7 +80,7 @@ def _imports(name: str) -> tuple[str, ...]:
         below = (path.relative_to(file.parent) for path in file.parent.rglob("*.py"))
         parts = (path.with_suffix("").parts for path in below if path.name != "__init__.py")
         found |= {".".join((package, *part)) for part in parts}
-    return tuple(sorted(m for m in found if not _only_shows(m)))
+    return tuple(sorted(m for m in found if not only_shows(m)))
 
 
 def _named(tree: ast.AST, package: str) -> Iterator[str]:
@@ -104,7 +102,8 @@ def _named(tree: ast.AST, package: str) -> Iterator[str]:
         yield from _named(node, package)
 
 
-def _only_shows(name: str) -> bool:
+def only_shows(name: str) -> bool:
+    """Whether a module changes no number."""
     return any(name == one or name.startswith(f"{one}.") for one in SHOW_ONLY)
 
 

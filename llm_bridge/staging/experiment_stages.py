@@ -18,14 +18,14 @@ from llm_bridge.evaluation import Evaluation
 from llm_bridge.measure import measure
 from llm_bridge.measurement import Measurement
 from llm_bridge.optimum import Optimum, optimum
-from llm_bridge.plan import AdvisorPlan, LearningCurve, Seat, share_name
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.rules import rule as rule_named
 from llm_bridge.reply_log import ReplyLog
 from llm_bridge.responses import draw_examples
-from llm_bridge.stages import Finished, Stage, Stages
+from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat, share_name
+from llm_bridge.staging.stages import Finished, Stage, Stages
+from llm_bridge.staging.workshop import Tell, Workshop
 from llm_bridge.task import Task
-from llm_bridge.workshop import Tell, Workshop
 from persuasion.rationals import FloatArray
 from persuasion.receivers import Receiver
 from persuasion.whole_file import write_whole

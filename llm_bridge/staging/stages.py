@@ -27,7 +27,7 @@ from time import perf_counter
 from typing import Any
 
 from llm_bridge.meter import metered
-from llm_bridge.source_key import SHOW_ONLY, source_key
+from llm_bridge.staging.source_key import only_shows, source_key
 from persuasion.errors import PersuasionError
 from persuasion.store import code_versions, key_of
 from persuasion.whole_file import write_whole
@@ -37,7 +37,11 @@ __all__ = ["Finished", "NoSpaceError", "Stage", "Stages", "bridge_versions"]
 DONE = "done.json"
 _KEY_LENGTH = 12
 _MATTERING = ("torch", "transformers", "tokenizers")
-_GLUE = ("llm_bridge.stages", "llm_bridge.experiment_stages", "llm_bridge.local_workshop")
+_GLUE = (
+    "llm_bridge.staging.stages",
+    "llm_bridge.staging.experiment_stages",
+    "llm_bridge.staging.local_workshop",
+)
 """Modules that join the parts of a stage: their own source stands in every key."""
 _OF_ALL_CODE = ("persuasion", "source", "llm_bridge")
 """Versions of whole packages, whatever of them a stage runs."""
@@ -51,11 +55,11 @@ class NoSpaceError(PersuasionError):
 @cache
 def bridge_versions() -> dict[str, str]:
     """Versions of the libraries and of all code that some stage's outcome may depend on."""
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         name = ".".join(("llm_bridge", *path.relative_to(root).with_suffix("").parts))
-        if name not in SHOW_ONLY:
+        if not only_shows(name):
             digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     versions = {**code_versions(), "llm_bridge": digest.hexdigest()[:16]}
     for name in _MATTERING:

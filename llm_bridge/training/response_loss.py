@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from llm_bridge.demonstrations import TokenPair
 from llm_bridge.models import context_length
+from llm_bridge.training.demonstrations import TokenPair
 
 __all__ = ["response_loss"]
 

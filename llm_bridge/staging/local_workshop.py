@@ -12,19 +12,19 @@ from typing import Any
 
 from llm_bridge import tasks
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining, TrainingLog
 from llm_bridge.codebook import Codebook
 from llm_bridge.config import ExperimentConfig, TrainingSection
 from llm_bridge.device import accelerator, set_threads
 from llm_bridge.measurement import Measurement
 from llm_bridge.models import found_revision, without_bars
-from llm_bridge.plan import AdvisorPlan, LearningCurve, Seat, share_name
 from llm_bridge.pretrain import ReceiverTraining, pretrain
 from llm_bridge.receivers.local import LocalReceiver
+from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat, share_name
+from llm_bridge.staging.workshop import Tell
 from llm_bridge.task import Task
 from llm_bridge.train import train
+from llm_bridge.training.settings import AdvisorTraining, TrainingLog
 from llm_bridge.vocabulary import build_tokenizer
-from llm_bridge.workshop import Tell
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 from persuasion.receivers import Receiver

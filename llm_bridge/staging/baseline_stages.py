@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from llm_bridge.compare import Comparison, compare
-from llm_bridge.experiment_stages import ExperimentStages
 from llm_bridge.measurement import Measurement
-from llm_bridge.plan import AdvisorPlan, Seat, plans_of
 from llm_bridge.reply_log import ReplyLog
 from llm_bridge.spending import Spent, advisor_spent
-from llm_bridge.stages import Finished
+from llm_bridge.staging.experiment_stages import ExperimentStages
+from llm_bridge.staging.plan import AdvisorPlan, Seat, plans_of
+from llm_bridge.staging.stages import Finished
+from llm_bridge.staging.workshop import Tell
 from llm_bridge.task import Task
-from llm_bridge.workshop import Tell
 from persuasion.whole_file import write_whole
 
 __all__ = ["compared", "plan_compared"]
@@ -56,7 +56,7 @@ def compared(
 
     def work(folder: Path, tell: Tell) -> None:
         from llm_bridge.advisor import Advisor
-        from llm_bridge.advisor_training import AdvisorTraining
+        from llm_bridge.training.settings import AdvisorTraining
 
         section, how = config.advisor, config.evaluate
         advisor = steps.workshop.advisor(advised.folder)

@@ -82,7 +82,7 @@ def plot_arms(bars: Sequence[Bar], *, unit: str = "utils", ax: Axes | None = Non
 
     Examples
     --------
-    >>> from llm_bridge.plots import Bar, plot_arms
+    >>> from llm_bridge.pages.plots import Bar, plot_arms
     >>> ax = plot_arms([Bar("none", 0.2, 0.1, 0.3, "baseline"), Bar("2 signals", 0.6, 0.5, 0.7)])
     >>> [text.get_text() for text in ax.texts]
     ['0.200', '0.600']
@@ -133,7 +133,7 @@ def plot_learning(
     Examples
     --------
     >>> import numpy as np
-    >>> from llm_bridge.plots import plot_learning
+    >>> from llm_bridge.pages.plots import plot_learning
     >>> ax = plot_learning({"seed 0": (np.arange(3), np.array([0.1, 0.5, 0.7]))}, {"optimum": 0.8})
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['seed 0', 'optimum']
@@ -175,7 +175,7 @@ def plot_kernels(
     Examples
     --------
     >>> import numpy as np
-    >>> from llm_bridge.plots import plot_kernels
+    >>> from llm_bridge.pages.plots import plot_kernels
     >>> ax = plot_kernels({"learned": np.eye(2), "optimum": np.eye(2)}, ["a", "b"], ["x", "y"])
     >>> [other.get_title() for other in ax.get_figure().axes]
     ['learned', 'optimum']
@@ -234,7 +234,7 @@ def plot_transfer(
     Examples
     --------
     >>> import numpy as np
-    >>> from llm_bridge.plots import plot_transfer
+    >>> from llm_bridge.pages.plots import plot_transfer
     >>> ax = plot_transfer(np.array([[0.8, 0.4]]), np.array([0.8, 0.5]), ["math"], ["a", "b"])
     >>> [text.get_text() for text in ax.texts]
     ['0.800', '0.400', '0.800', '0.500']

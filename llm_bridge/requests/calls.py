@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from llm_bridge.paid_requests import Usage
+from llm_bridge.requests.budget import Usage
 from persuasion.errors import PersuasionError
 
 __all__ = ["Calls", "Traffic"]

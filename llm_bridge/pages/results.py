@@ -14,8 +14,8 @@ from llm_bridge.bootstrap import Interval
 from llm_bridge.claims import Claim
 from llm_bridge.evaluation import Evaluation
 from llm_bridge.experiment import Outcome
-from llm_bridge.tables import to_markdown
-from llm_bridge.tracking import Curve
+from llm_bridge.pages.tables import to_markdown
+from llm_bridge.pages.tracking import Curve
 from llm_bridge.transfer import Transfer
 from persuasion.html import Table
 from persuasion.whole_file import write_whole

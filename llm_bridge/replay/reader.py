@@ -143,7 +143,7 @@ def signals_of(
 
 
 def as_read(asked: Questions, signals: NDArray[np.intp]) -> Questions:
-    """Return the same questions with levels as signalled, for `replay_study.held_out`.
+    """Return the same questions with levels as signalled, for `study.held_out`.
 
     Parameters
     ----------

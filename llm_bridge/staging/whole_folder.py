@@ -49,7 +49,7 @@ def whole_folder(path: Path | str, *, label: str) -> Iterator[Path]:
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from llm_bridge.whole_folder import whole_folder
+    >>> from llm_bridge.staging.whole_folder import whole_folder
     >>> with tempfile.TemporaryDirectory() as parent:
     ...     with whole_folder(Path(parent) / "model", label="label.json") as draft:
     ...         _ = (draft / "label.json").write_text("{}")

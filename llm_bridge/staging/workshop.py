@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from llm_bridge.arms import Signaler
 from llm_bridge.config import TrainingSection
 from llm_bridge.measurement import Measurement
-from llm_bridge.plan import AdvisorPlan, LearningCurve, Seat
 from llm_bridge.receivers import TextReceiver
+from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat
 from llm_bridge.task import Task
 from persuasion.rationals import FloatArray
 from persuasion.receivers import Receiver
@@ -22,7 +22,7 @@ Tell = Callable[[int, int], None]
 
 
 class Workshop(Protocol):
-    """What an experiment asks of it; `llm_bridge.local_workshop` has the real one."""
+    """What an experiment asks of it; `llm_bridge.staging.local_workshop` has the real one."""
 
     def settings(self) -> Mapping[str, Any]:
         """What of the machine the outcome depends on: kind of device, precision, threads."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from llm_bridge.plots import Bar, plot_arms
-from llm_bridge.replay_study import ARMS, HeldOut, answered, held_out, laws_of
+from llm_bridge.pages.plots import Bar, plot_arms
+from llm_bridge.replay.study import ARMS, HeldOut, answered, held_out, laws_of
 from persuasion import zoo
 from persuasion.demo import Progress
 from persuasion.html import spelled

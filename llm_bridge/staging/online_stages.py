@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_bridge.experiment_stages import ExperimentStages
 from llm_bridge.measurement import Measurement
 from llm_bridge.online import ADVISOR, LEARNERS, OnlineStudy, check_rule, judge
-from llm_bridge.plan import AdvisorPlan, Seat
-from llm_bridge.stages import Finished
+from llm_bridge.staging.experiment_stages import ExperimentStages
+from llm_bridge.staging.plan import AdvisorPlan, Seat
+from llm_bridge.staging.stages import Finished
+from llm_bridge.staging.workshop import Tell
 from llm_bridge.task import Task
-from llm_bridge.workshop import Tell
 from persuasion.errors import PersuasionError
 from persuasion.learners import load as load_learner
 from persuasion.simulate import simulate

@@ -19,10 +19,10 @@ import torch
 from accelerate import Accelerator
 
 from llm_bridge.advisor import Advisor
-from llm_bridge.advisor_training import AdvisorTraining
-from llm_bridge.data_parallel import add_gradients, check_alike, sums
-from llm_bridge.memory import in_parts
-from llm_bridge.whole_folder import check_replaceable, whole_folder
+from llm_bridge.staging.whole_folder import check_replaceable, whole_folder
+from llm_bridge.training.data_parallel import add_gradients, check_alike, sums
+from llm_bridge.training.memory import in_parts
+from llm_bridge.training.settings import AdvisorTraining
 from persuasion.errors import PersuasionError
 
 __all__ = ["TrainingRun"]

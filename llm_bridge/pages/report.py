@@ -8,10 +8,9 @@ import numpy as np
 
 from llm_bridge.experiment import Outcome
 from llm_bridge.meter import in_words
-from llm_bridge.online_report import online_sections_in
-from llm_bridge.plan import AdvisorPlan
-from llm_bridge.plots import Bar, plot_arms, plot_kernels, plot_learning, plot_transfer
-from llm_bridge.results import (
+from llm_bridge.pages.online_report import online_sections_in
+from llm_bridge.pages.plots import Bar, plot_arms, plot_kernels, plot_learning, plot_transfer
+from llm_bridge.pages.results import (
     DISCLOSURE,
     arm_in_words,
     arms_table,
@@ -22,6 +21,7 @@ from llm_bridge.results import (
     transfer_tables,
     what_was_seen,
 )
+from llm_bridge.staging.plan import AdvisorPlan
 from persuasion.rationals import FloatArray
 from persuasion.report import Block, Paragraph, Picture, Report, Section, Table
 

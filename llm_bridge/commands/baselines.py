@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_bridge.compare import Comparison
     from llm_bridge.config import ExperimentConfig
     from llm_bridge.experiment import Bar
-    from llm_bridge.workshop import Workshop
+    from llm_bridge.staging.workshop import Workshop
 
 __all__ = ["baselines", "conduct_baselines"]
 
@@ -119,14 +119,14 @@ def conduct_baselines(
     from json import dumps
 
     from llm_bridge.cli import NEEDED
-    from llm_bridge.requirements import need
+    from llm_bridge.commands.requirements import need
 
     need(*NEEDED)
     from llm_bridge import baselines as known
-    from llm_bridge.baseline_stages import compared, plan_compared
     from llm_bridge.experiment import opened
-    from llm_bridge.local_workshop import LocalWorkshop
-    from llm_bridge.plan import stage_names
+    from llm_bridge.staging.baseline_stages import compared, plan_compared
+    from llm_bridge.staging.local_workshop import LocalWorkshop
+    from llm_bridge.staging.plan import stage_names
     from persuasion.report import Paragraph, Report, Section
     from persuasion.whole_file import write_whole
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_bridge.commands.requirements import missing
 from llm_bridge.config import demo_config
-from llm_bridge.requirements import missing
 from persuasion.demo import Progress, kept
 from persuasion.report import Paragraph, Section
 
 if TYPE_CHECKING:
-    from llm_bridge.workshop import Tell
+    from llm_bridge.staging.workshop import Tell
 
 __all__ = ["sections"]
 
@@ -28,8 +28,8 @@ def sections(progress: Progress) -> list[Section]:
     if missing(*NEEDED):
         words = "This part needs language models: pip install 'persuasion[llm]' and call it again."
         return [Section("Persuading language models", [Paragraph(words)])]
-    from llm_bridge.report import task_section
-    from llm_bridge.results import arms_table, claims_table, what_was_seen
+    from llm_bridge.pages.report import task_section
+    from llm_bridge.pages.results import arms_table, claims_table, what_was_seen
 
     @contextmanager
     def bar(stage: str) -> Iterator[Tell]:

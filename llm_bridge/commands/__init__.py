@@ -1,0 +1,1 @@
+"""Commands below ``persuasion bridge`` that have a file of their own."""

@@ -1,0 +1,1 @@
+"""What is shown: tables, pictures, reports, trackers, and the sections of the demo."""
