@@ -10,8 +10,22 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
+from llm_bridge.sections import (
+    AdvisorSection,
+    ApiSection,
+    BaselinesSection,
+    Control,
+    EvaluateSection,
+    MeasureSection,
+    Mode,
+    OtherSection,
+    Precision,
+    ReceiverSection,
+    ReplaySection,
+    TrainingSection,
+)
 from llm_bridge.settings import Says, read, to_table, to_toml
 from persuasion.commands.arguments import did_you_mean
 from persuasion.errors import PersuasionError
@@ -19,6 +33,8 @@ from persuasion.store import key_of
 
 __all__ = [
     "AdvisorSection",
+    "ApiSection",
+    "BaselinesSection",
     "Control",
     "EvaluateSection",
     "ExperimentConfig",
@@ -26,6 +42,7 @@ __all__ = [
     "Mode",
     "OtherSection",
     "ReceiverSection",
+    "ReplaySection",
     "TrainingSection",
     "commented",
     "default_config",
@@ -34,180 +51,7 @@ __all__ = [
     "read_config",
 ]
 
-Mode = Literal["exact", "belief_pg", "distill", "reinforce"]
-Control = Literal["untrained", "reinforce"]
-Rule = Literal["posterior_sampling", "best_response", "quantal"]
-Precision = Literal["auto", "no", "bf16"]
-MarginRule = Literal["root", "bootstrap", "theorem_6"]
-
-
-@dataclass(frozen=True)
-class TrainingSection:
-    """How a Receiver is trained from scratch on demonstrations of the tasks."""
-
-    n_layer: Annotated[int, Says("Layers.", at_least=1)] = 2
-    n_embd: Annotated[int, Says("Width; divisible by n_head.", at_least=4)] = 64
-    n_head: Annotated[int, Says("Attention heads.", at_least=1)] = 4
-    n_positions: Annotated[int, Says("Longest text, in tokens.", at_least=8)] = 96
-    vocabulary: Annotated[int, Says("Most tokens of the tokenizer.", at_least=259)] = 512
-    steps: Annotated[int, Says("Gradient steps.", at_least=1)] = 2000
-    batch: Annotated[int, Says("Demonstrations in a step.", at_least=1)] = 96
-    lr: Annotated[float, Says("Greatest learning rate.", above=0)] = 0.005
-    warmup: Annotated[int, Says("Steps until it is reached.", at_least=0)] = 100
-    hintless: Annotated[
-        float, Says("Share of prompts that carry no hint.", at_least=0, at_most=1)
-    ] = 0.1
-    seed: Annotated[int, Says("Of weights and batches.", at_least=0)] = 0
-
-    def __post_init__(self) -> None:
-        if self.n_embd % self.n_head:
-            raise PersuasionError(
-                f"`n_embd` must be divisible by `n_head`; got {self.n_embd} and {self.n_head}"
-            )
-
-
-@dataclass(frozen=True)
-class ReceiverSection:
-    """The Receiver: a model given, or one trained here."""
-
-    path: Annotated[
-        str | None,
-        Says(
-            "Folder or hub id of a causal language model; without it one is trained here.",
-            example="models/receiver",
-        ),
-    ] = None
-    rule: Annotated[
-        Rule | None,
-        Says(
-            "How beliefs become a believed item; each task has its own where this is left out.",
-            example="posterior_sampling",
-        ),
-    ] = None
-    beta: Annotated[
-        float | None, Says("Precision of the rule quantal, in 1 / util.", above=0, example=20.0)
-    ] = None
-    batch_size: Annotated[int, Says("Prompts answered together.", at_least=1)] = 256
-    training: Annotated[TrainingSection, Says("For the Receiver trained here.")] = field(
-        default_factory=TrainingSection
-    )
-
-    def __post_init__(self) -> None:
-        if (self.rule == "quantal") != (self.beta is not None):
-            raise PersuasionError(
-                f"`beta` belongs to the rule quantal and is needed there; got rule={self.rule!r}, "
-                f"beta={self.beta}"
-            )
-
-    @property
-    def name(self) -> str:
-        """What tables call her."""
-        if self.path is None:
-            return "embedded"
-        last = Path(self.path).expanduser().resolve().name
-        return "".join(c if c.isalnum() or c in "-_." else "-" for c in last) or "model"
-
-
-@dataclass(frozen=True)
-class OtherSection:
-    """Another Receiver, whom the Advisor meets without training for her."""
-
-    name: Annotated[str, Says("What tables call her.")]
-    path: Annotated[str | None, Says("Folder or hub id of a model.", example="models/other")] = None
-    checkpoint: Annotated[
-        float | None,
-        Says(
-            "Or: the embedded Receiver after this share of her training.",
-            above=0,
-            at_most=1,
-            example=0.3,
-        ),
-    ] = None
-    training: Annotated[TrainingSection | None, Says("Or: a training of her own.")] = None
-
-    def __post_init__(self) -> None:
-        given = [x for x in (self.path, self.checkpoint, self.training) if x is not None]
-        if len(given) != 1:
-            raise PersuasionError(
-                f"the other Receiver {self.name!r} needs exactly one of `path`, `checkpoint` and "
-                f"`training`; got {len(given)}"
-            )
-        if not self.name or not all(c.isalnum() or c in "-_" for c in self.name):
-            raise PersuasionError(
-                f"`name` of another Receiver is made of letters, digits, - and _; got {self.name!r}"
-            )
-
-
-@dataclass(frozen=True)
-class AdvisorSection:
-    """The Advisor: a language model that scores signals."""
-
-    path: Annotated[
-        str | None,
-        Says("Folder or hub id of a model to start from; else fresh.", example="models/advisor"),
-    ] = None
-    n_layer: Annotated[int, Says("Layers of a fresh one.", at_least=1)] = 2
-    n_embd: Annotated[int, Says("Width of a fresh one; divisible by n_head.", at_least=4)] = 64
-    n_head: Annotated[int, Says("Attention heads of a fresh one.", at_least=1)] = 4
-    words: Annotated[
-        tuple[str, ...], Says("Codewords, one for each signal; neutral words where there are none.")
-    ] = ()
-    template: Annotated[
-        str, Says("How one is written after the prompt; some tokenizers want ' {word}'.")
-    ] = "{word}"
-    mode: Annotated[
-        Mode, Says("What is ascended: exact, belief_pg, distill (reads the LP) or reinforce.")
-    ] = "exact"
-    warm_steps: Annotated[int, Says("Steps towards softened full disclosure.", at_least=0)] = 100
-    steps: Annotated[int, Says("Gradient steps.", at_least=1)] = 300
-    lr: Annotated[float, Says("Learning rate.", above=0)] = 0.001
-    batch: Annotated[int, Says("Inputs in a step.", at_least=1)] = 32
-    grad_accumulation: Annotated[
-        int, Says("Parts in which they go through the model, to save memory.", at_least=1)
-    ] = 1
-    n_inputs: Annotated[int, Says("Inputs for training, of each template.", at_least=1)] = 96
-    margin: Annotated[
-        float | MarginRule,
-        Says(
-            "Obedience asked of her and of the LP, in utils, or a rule: root, bootstrap, "
-            "theorem_6.",
-            at_least=0,
-        ),
-    ] = "root"
-    signals: Annotated[
-        Mapping[str, tuple[int, ...]],
-        Says(
-            "Numbers of signals, by task; as many as items where a task is not named.", at_least=2
-        ),
-    ] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.n_embd % self.n_head:
-            raise PersuasionError(
-                f"`n_embd` must be divisible by `n_head`; got {self.n_embd} and {self.n_head}"
-            )
-
-
-@dataclass(frozen=True)
-class MeasureSection:
-    """How the game is measured."""
-
-    n_inputs: Annotated[int, Says("Inputs of each template.", at_least=2)] = 100
-    confidence: Annotated[float, Says("Of each limit.", above=0, at_most=0.9999)] = 0.95
-    seed: Annotated[int, Says("Which inputs.", at_least=0)] = 0
-
-
-@dataclass(frozen=True)
-class EvaluateSection:
-    """How everything is held against held-out inputs."""
-
-    n_inputs: Annotated[int, Says("Inputs of each template.", at_least=2)] = 100
-    controls: Annotated[
-        tuple[Control, ...],
-        Says("Negative controls beside shuffled signals and deaf Receivers: untrained, reinforce."),
-    ] = ("untrained",)
-    confidence: Annotated[float, Says("Of each limit.", above=0, at_most=0.9999)] = 0.95
-    seed: Annotated[int, Says("Which inputs, and of the bootstrap.", at_least=0)] = 0
+Parameter = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -221,7 +65,9 @@ class ExperimentConfig:
     seeds : tuple of int
         One Advisor each.
     device, threads, precision, compile, report_to
-    receiver, other, advisor, measure, evaluate
+    task : mapping of str to mapping of str
+        Parameters of tasks, such as the path of a data set, by task.
+    receiver, other, advisor, measure, evaluate, baselines
         Sections; see their fields.
 
     Raises
@@ -239,7 +85,7 @@ class ExperimentConfig:
     Traceback (most recent call last):
         ...
     persuasion.errors.PersuasionError: `tasks`: no task is called 'maths'; did you mean 'math'? \
-(legal are code, grade, math)
+(legal are code, grade, gsm8k, humaneval, math)
     """
 
     name: Annotated[str, Says("What reports call it.")] = "default"
@@ -257,6 +103,10 @@ class ExperimentConfig:
         Says("Whether torch.compile makes kernels for Receivers trained here; pays on GPUs alone."),
     ] = False
     report_to: Annotated[str, Says("A tracker of accelerate, such as tensorboard.")] = "none"
+    task: Annotated[
+        Mapping[str, Mapping[str, Parameter]],
+        Says("Parameters of a task: [task.gsm8k] with path = 'test.jsonl', for example."),
+    ] = field(default_factory=dict)
     receiver: Annotated[ReceiverSection, Says("Whom the Advisor learns to persuade.")] = field(
         default_factory=ReceiverSection
     )
@@ -273,16 +123,27 @@ class ExperimentConfig:
     evaluate: Annotated[EvaluateSection, Says("How the outcome is measured.")] = field(
         default_factory=EvaluateSection
     )
+    baselines: Annotated[BaselinesSection, Says("What else is tried.")] = field(
+        default_factory=BaselinesSection
+    )
 
     def __post_init__(self) -> None:
         from llm_bridge import tasks
 
         for name in self.tasks:
-            if name not in tasks.names():
+            if name not in tasks.known():
                 raise PersuasionError(
-                    f"`tasks`: no task is called {name!r}{did_you_mean(name, tasks.names())} "
-                    f"(legal are {', '.join(tasks.names())})"
+                    f"`tasks`: no task is called {name!r}{did_you_mean(name, tasks.known())} "
+                    f"(legal are {', '.join(tasks.known())})"
                 )
+        for name in self.task:
+            if name not in self.tasks:
+                raise PersuasionError(
+                    f"[task.{name}] is there, but `tasks` does not name {name!r}"
+                    f"{did_you_mean(name, self.tasks)}; it names {', '.join(self.tasks)}"
+                )
+        for name in self.tasks:
+            tasks.check_parameters(name, self.parameters(name))
         _check_listed("tasks", self.tasks)
         _check_listed("seeds", self.seeds)
         _check_listed("other", [other.name for other in self.other], empty=True)
@@ -293,15 +154,36 @@ class ExperimentConfig:
                 f"`other` names {self.receiver.name!r}, which is what the Receiver herself is "
                 "called; choose another name"
             )
-        if self.receiver.path is not None and any(o.checkpoint is not None for o in self.other):
+        if not self.receiver.trained_here and any(o.checkpoint is not None for o in self.other):
             raise PersuasionError(
                 "`other.checkpoint` needs a Receiver that is trained here; drop `receiver.path`, "
-                "or give the other Receiver a `path`"
+                "`receiver.api` and `receiver.replay`, or give the other Receiver a `path`"
             )
+        self._check_baselines()
+
+    def _check_baselines(self) -> None:
+        from llm_bridge import baselines
+
+        legal = baselines.names()
+        for name in self.baselines.names:
+            if name not in legal:
+                raise PersuasionError(
+                    f"`baselines.names`: there is no {name!r}{did_you_mean(name, legal)} (legal "
+                    f"are {', '.join(legal)})"
+                )
+        _check_listed("baselines.names", self.baselines.names, empty=True)
+        _check_listed("baselines.receivers", self.baselines.receivers, empty=True)
+        others = [other.name for other in self.other]
+        for name in self.baselines.receivers:
+            if name not in others:
+                raise PersuasionError(
+                    f"`baselines.receivers` names {name!r}, which no other Receiver is called"
+                    f"{did_you_mean(name, others)}; there are {', '.join(others) or 'none'}"
+                )
+        if self.baselines.receivers and not self.baselines.names:
+            raise PersuasionError("`baselines.receivers` needs `baselines.names`; name some")
 
     def _check_signals(self) -> None:
-        from llm_bridge import tasks
-
         for name, counts in self.advisor.signals.items():
             if name not in self.tasks:
                 raise PersuasionError(
@@ -309,7 +191,7 @@ class ExperimentConfig:
                     f"{did_you_mean(name, self.tasks)} (those are {', '.join(self.tasks)})"
                 )
             _check_listed(f"advisor.signals.{name}", counts)
-            n_items = len(tasks.load(name).items)
+            n_items = len(self.items(name))
             if not all(2 <= count <= n_items for count in counts):
                 raise PersuasionError(
                     f"`advisor.signals.{name}` holds numbers from 2 to {n_items}, the items of "
@@ -325,9 +207,17 @@ class ExperimentConfig:
 
     def signals(self, task: str) -> tuple[int, ...]:
         """Numbers of signals that Advisors of a task are trained with."""
+        return tuple(self.advisor.signals.get(task) or (len(self.items(task)),))
+
+    def items(self, task: str) -> tuple[str, ...]:
+        """Items of a task; no data is read for it."""
         from llm_bridge import tasks
 
-        return tuple(self.advisor.signals.get(task) or (len(tasks.load(task).items),))
+        return tasks.items_of(task, self.parameters(task))
+
+    def parameters(self, task: str) -> dict[str, Parameter]:
+        """Return what a task is built with."""
+        return dict(self.task.get(task, {}))
 
     def fingerprint(self, *sections: str) -> str:
         """Hash of the whole, or of some sections.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llm_bridge.advisor import Advisor
-from llm_bridge.task import Example, Task
-from llm_bridge.training.settings import AdvisorTraining
 from persuasion.errors import PersuasionError
+
+if TYPE_CHECKING:
+    from llm_bridge.advisor import Advisor
+    from llm_bridge.task import Example, Task
+    from llm_bridge.training.settings import AdvisorTraining
 
 __all__ = ["Budget", "Spent", "advisor_spent", "n_weights"]
 

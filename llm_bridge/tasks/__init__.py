@@ -21,13 +21,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from llm_bridge.task import Task
+from persuasion.commands.arguments import did_you_mean
 from persuasion.errors import PersuasionError
 
-__all__ = ["load", "names", "stored"]
+__all__ = ["check_parameters", "items_of", "known", "load", "names", "stored"]
 
 
 def names() -> tuple[str, ...]:
@@ -38,6 +40,77 @@ def names() -> tuple[str, ...]:
 def stored() -> tuple[str, ...]:
     """Names of the tasks that read a data set, sorted: ``load(name, path=...)``."""
     return tuple(name for name in _all() if "path" in _needed(name))
+
+
+def known() -> tuple[str, ...]:
+    """Names of all tasks, sorted."""
+    return _all()
+
+
+def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
+    """Refuse what a file of settings cannot say of a task; no data is read.
+
+    Raises
+    ------
+    PersuasionError
+        For a parameter that the task does not have, or one of a wrong kind; when a task that reads
+        a data set has no ``path``.
+
+    Examples
+    --------
+    >>> from llm_bridge import tasks
+    >>> tasks.check_parameters("gsm8k", {"path": "test.jsonl", "hiden": "step"})
+    Traceback (most recent call last):
+        ...
+    persuasion.errors.PersuasionError: unknown setting `task.gsm8k.hiden`; did you mean 'hidden'?
+    """
+    legal = _settable(name)
+    for key, value in parameters.items():
+        if key not in legal:
+            hint = did_you_mean(key, list(legal)) or f"; legal are {', '.join(legal) or 'none'}"
+            raise PersuasionError(f"unknown setting `task.{name}.{key}`{hint}")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = number if "float" in legal[key] else isinstance(value, str)
+        if not fits:
+            raise PersuasionError(
+                f"`task.{name}.{key}` must be {'a number' if 'float' in legal[key] else 'a text'}; "
+                f"got {value!r}"
+            )
+    if "path" in _needed(name) and "path" not in parameters:
+        raise PersuasionError(
+            f"task {name!r} reads a data set; give its file of JSON lines, or a hub id, as `path` "
+            f"in [task.{name}]"
+        )
+    items_of(name, parameters)
+
+
+def items_of(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Items of a task built with `parameters`; no data is read.
+
+    Examples
+    --------
+    >>> from llm_bridge import tasks
+    >>> tasks.items_of("gsm8k", {"path": "test.jsonl", "hidden": "step"})
+    ('first', 'second', 'last')
+    """
+    cls: Any = _class(name)
+    if hasattr(cls, "items_with"):
+        told = {k: parameters[k] for k in inspect.signature(cls.items_with).parameters
+                if k in parameters}  # fmt: skip
+        items: tuple[str, ...] = cls.items_with(**told)
+        return items
+    return tuple(cls.items)
+
+
+@cache
+def _settable(name: str) -> dict[str, str]:
+    """Parameters of a task that a file can give, with their annotations."""
+    listed = inspect.signature(_class(name)).parameters.values()
+    return {p.name: str(p.annotation) for p in listed
+            if p.kind not in _ANY and p.name not in _NOT_IN_FILES}  # fmt: skip
+
+
+_NOT_IN_FILES = ("sandbox", "unsafe_exec", "cache")
 
 
 @cache

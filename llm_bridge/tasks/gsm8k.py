@@ -95,10 +95,7 @@ class Gsm8k(StoredTask):
         split: str = "test",
         cost_per_token: float = 0.0,
     ) -> None:
-        if hidden not in _TOLD:
-            raise PersuasionError(
-                f"`hidden` must be one of {', '.join(get_args(Hidden))}; got {hidden!r}"
-            )
+        items = self.items_with(hidden)
         if not 0 <= cost_per_token < float("inf"):
             raise PersuasionError(f"`cost_per_token` must be a number >= 0; got {cost_per_token}")
         self.hidden, self.cost_per_token = hidden, cost_per_token
@@ -106,10 +103,19 @@ class Gsm8k(StoredTask):
         rows = read_rows(path, ("question", "answer"), config=config, split=split)
         super().__init__(
             "gsm8k",
-            tuple(_TOLD[hidden]),
+            items,
             _inputs(rows, hidden),
             _PRIORS if hidden == "step" else None,
         )
+
+    @staticmethod
+    def items_with(hidden: str = "difficulty") -> tuple[str, ...]:
+        """Return the items when `hidden` is hidden."""
+        if hidden not in _TOLD:
+            raise PersuasionError(
+                f"`hidden` must be one of {', '.join(get_args(Hidden))}; got {hidden!r}"
+            )
+        return tuple(_TOLD[hidden])
 
     def receiver_prompt(self, example: Example, hint: str | None) -> str:
         """Return the problem, and what the Receiver is led to believe, in a sentence."""

@@ -113,7 +113,7 @@ def test_an_example_that_is_uncommented_is_legal() -> None:
         ("[[other]]\npath = 'x'", "the setting `other.*name` is missing: What tables call her"),
         (
             "[[other]]\nname = 'x'",
-            "needs exactly one of `path`, `checkpoint` and `training`; got 0",
+            "needs exactly one of path, checkpoint, training, api, replay; got none",
         ),
         ("[[other]]\nname = 'a/b'\npath = 'x'", "made of letters, digits, - and _; got 'a/b'"),
         (
