@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.naive import naive_loop
 from benchmarks.report import markdown_table, number, seconds
-from benchmarks.stopwatch import Stopwatch
+from benchmarks.stopwatch import timed_play
 from benchmarks.timing import Clocks
 from persuasion import PersuasionGame, simulate, zoo
 from persuasion.learners import load
@@ -90,21 +90,19 @@ def _game(plan: Plan, position: int) -> PersuasionGame:
 def _single_runs(name: str, plan: Plan) -> dict[str, float]:
     """Medians over games of one run each, solving timed apart."""
     simulate(_game(plan, 0), load(name, growth=_GROWTH), horizon=10)  # imports are not counted
-    solving_wall, solving_cpu, whole, solves = [], [], [], []
-    for position in range(plan.n_games):
-        learner = Stopwatch(load(name, growth=_GROWTH))
-        trajectory = simulate(_game(plan, position), learner, horizon=plan.horizon, seed=position)
-        solving_wall.append(sum(learner.wall))
-        solving_cpu.append(sum(learner.cpu))
-        whole.append(trajectory.seconds)
-        solves.append(trajectory.solves_per_run)
+    plays = [
+        timed_play(
+            _game(plan, position), load(name, growth=_GROWTH), horizon=plan.horizon, seed=position
+        )
+        for position in range(plan.n_games)
+    ]
     return {
-        "solving_wall": median(solving_wall),
-        "solving_wall_largest": max(solving_wall),
-        "solving_cpu": median(solving_cpu),
-        "solving_cpu_largest": max(solving_cpu),
-        "whole_wall": median(whole),
-        "solves": median(solves),
+        "solving_wall": median(play.learner["wall"] for play in plays),
+        "solving_wall_largest": max(play.learner["wall"] for play in plays),
+        "solving_cpu": median(play.learner["cpu"] for play in plays),
+        "solving_cpu_largest": max(play.learner["cpu"] for play in plays),
+        "whole_wall": median(play.trajectory.seconds for play in plays),
+        "solves": median(play.trajectory.solves_per_run for play in plays),
     }
 
 

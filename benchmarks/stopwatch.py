@@ -1,19 +1,39 @@
-"""A learner whose decisions are timed, so that solving is told from the rest of a simulation."""
+"""Simulations of which the learner's own time is told from the rest."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numpy.random import Generator
 
 from benchmarks.timing import Clocks
+from persuasion import PersuasionGame, Trajectory, simulate
 from persuasion.learners import Learner
 from persuasion.scheme import SignalingScheme
 from persuasion.view import Feedback, LearnerView
 
-__all__ = ["Stopwatch"]
+__all__ = ["Stopwatch", "TimedPlay", "timed_play"]
+
+
+@dataclass(frozen=True)
+class TimedPlay:
+    """A simulation and its seconds by clock ("cpu", "wall"): in all, and inside the learner."""
+
+    trajectory: Trajectory
+    whole: dict[str, float]
+    learner: dict[str, float]
+
+
+def timed_play(game: PersuasionGame, learner: Learner, **options: Any) -> TimedPlay:
+    """Simulate with `options`, timing the whole and the learner."""
+    watched = Stopwatch(learner)
+    trajectory, wall, cpu = Clocks().time(partial(simulate, game, watched, **options))
+    own = {"cpu": sum(watched.cpu), "wall": sum(watched.wall)}
+    return TimedPlay(trajectory, {"cpu": cpu, "wall": wall}, own)
 
 
 class Stopwatch:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import markdown_table, number, seconds
-from benchmarks.stopwatch import Stopwatch
+from benchmarks.stopwatch import timed_play
 from benchmarks.timing import CLOCKS, Clocks, Pace, paired_ratio, race
 from persuasion import PersuasionGame, ReceiverTypes, simulate
 from persuasion.candidates import candidate_posteriors, n_candidate_systems
@@ -124,16 +124,12 @@ def _rounds(
     """Seconds per round: of everything that `simulate` does, and of the learner."""
     game, types = worlds[0]
     simulate(game, name, types=types, horizon=10)  # imports are not counted
-    whole: dict[str, list[float]] = {clock: [] for clock in CLOCKS}
-    own: dict[str, list[float]] = {clock: [] for clock in CLOCKS}
-    for position, (game, types) in enumerate(worlds):
-        learner = Stopwatch(load(name))
-        play = partial(simulate, game, learner, types=types, horizon=plan.horizon, seed=position)
-        _, wall, cpu = Clocks().time(play)
-        whole["wall"].append(wall / plan.horizon)
-        whole["cpu"].append(cpu / plan.horizon)
-        own["wall"].append(sum(learner.wall) / plan.horizon)
-        own["cpu"].append(sum(learner.cpu) / plan.horizon)
+    plays = [
+        timed_play(game, load(name), types=types, horizon=plan.horizon, seed=position)
+        for position, (game, types) in enumerate(worlds)
+    ]
+    whole = {clock: [play.whole[clock] / plan.horizon for play in plays] for clock in CLOCKS}
+    own = {clock: [play.learner[clock] / plan.horizon for play in plays] for clock in CLOCKS}
     return {
         **{f"whole_{clock}": median(whole[clock]) for clock in CLOCKS},
         **{f"learner_{clock}": median(own[clock]) for clock in CLOCKS},

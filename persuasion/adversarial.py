@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from persuasion.adversarial_program import NIL, AdversarialProgram, Face
+from persuasion.calling import called_like, require_game
 from persuasion.errors import NotSolvedError, PersuasionError, UnsupportedError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
@@ -141,6 +142,7 @@ class AdversarialSupremum:
         return f"AdversarialSupremum(value={self.value:.10g}, attained={self.attained})"
 
 
+@called_like("supremum_adversarial(game)")
 def supremum_adversarial(game: PersuasionGame, *, tolerance: float = 1e-9) -> AdversarialSupremum:
     """Find the supremum of the Sender's value when ties are broken against her.
 
@@ -181,6 +183,7 @@ def supremum_adversarial(game: PersuasionGame, *, tolerance: float = 1e-9) -> Ad
     >>> found.scheme(0.01).posteriors(game).round(3).tolist()
     [[1.0, 0.0], [0.492, 0.508]]
     """
+    require_game(game)
     if not (0 < tolerance < 1):
         raise PersuasionError(f"`tolerance` must be between 0 and 1, like 1e-9; got {tolerance}")
     program = AdversarialProgram.of(game, tolerance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from time import perf_counter
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from persuasion.calling import called_like
 from persuasion.errors import GameError, NotSolvedError, PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.interruptible import interruptible
@@ -86,6 +87,7 @@ class BatchSolution:
         )
 
 
+@called_like("solve_batch(priors, sender_utilities, receiver_utilities)")
 def solve_batch(
     priors: Any,
     sender_utilities: Any,
@@ -277,6 +279,10 @@ def _stacked(
 
 
 def _read_stack(given: Any, name: str, axes: int) -> FloatArray:
+    if isinstance(given, PersuasionGame) or (
+        isinstance(given, Sequence) and any(isinstance(x, PersuasionGame) for x in given)
+    ):
+        raise GameError(f"`{name}` must be an array; got games: solve_many(games) takes those")
     try:
         table = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as cause:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from persuasion.beliefs import receiver_indirect_utility
+from persuasion.calling import require_scheme
 from persuasion.errors import NotSolvedError, SchemeError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray, frozen
@@ -192,6 +193,8 @@ def blackwell(
     >>> comparison.favours_a.advantage_of_a > 0.01
     True
     """
+    require_scheme(scheme_a)
+    require_scheme(scheme_b)
     if scheme_a.n_states != scheme_b.n_states:
         raise SchemeError(
             f"the schemes have {scheme_a.n_states} and {scheme_b.n_states} states; "

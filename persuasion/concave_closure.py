@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from persuasion.beliefs import sender_beliefs
+from persuasion.calling import called_like
 from persuasion.closure_search import Function, Search, best_split, rounding
 from persuasion.errors import PersuasionError, UnsupportedError
 from persuasion.game import PersuasionGame
@@ -173,6 +174,7 @@ def closure_on_points(points: Any, values: Any, prior: Any) -> ConcaveClosure:
     )
 
 
+@called_like("concave_closure(indirect_utility, prior)")
 def concave_closure(
     indirect_utility: Function,
     prior: Any,
@@ -255,6 +257,12 @@ def concave_closure(
     >>> closure.posteriors.round(2).tolist()
     [[0.72, 0.28], [0.0, 1.0]]
     """
+    if not callable(indirect_utility):
+        given = type(indirect_utility).__name__
+        raise PersuasionError(
+            f"`indirect_utility` must be a function of beliefs (k, n_states); got {given}. That of "
+            "a game is utility_against(game, receiver)"
+        )
     full = _check_prior(prior)
     support = np.flatnonzero(full > 0)
     start = full[support]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from persuasion.calling import called_like, require_game
 from persuasion.errors import NotSolvedError, UnsupportedError
 from persuasion.game import PersuasionGame
 from persuasion.obedience import obedience_matrix
@@ -109,6 +110,7 @@ class CvxpyModel:
         return f"CvxpyModel({self.game!r}, {len(self.problem.constraints)} constraints)"
 
 
+@called_like("cvxpy_problem(game)")
 def cvxpy_problem(
     game: PersuasionGame,
     *,
@@ -156,6 +158,7 @@ def cvxpy_problem(
     >>> round(float(capped.problem.solve()), 4)
     0.5
     """
+    require_game(game)
     who = Bayesian() if receiver is None else receiver
     problem = Problem.of(game, who, margin=margin)
     if not problem.is_linear:

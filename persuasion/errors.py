@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CallError",
     "GameError",
     "InfeasibleError",
     "NotSolvedError",
@@ -17,6 +18,10 @@ __all__ = [
 
 class PersuasionError(Exception):
     """Base class of every error raised on purpose by this package."""
+
+
+class CallError(PersuasionError, TypeError):
+    """A function was called with arguments that it does not have, or without some it needs."""
 
 
 class GameError(PersuasionError, ValueError):

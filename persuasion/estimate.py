@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from persuasion.ambiguity import l1_radius
+from persuasion.calling import called_like
 from persuasion.errors import PersuasionError, UnsupportedError
 from persuasion.game import AffineScale, PersuasionGame
 from persuasion.margin_rules import (
@@ -468,6 +469,7 @@ class EstimatedGame:
         )
 
 
+@called_like("estimate(sender_utility, receiver_samples, prior)")
 def estimate(
     sender_samples: Any,
     receiver_samples: Any,

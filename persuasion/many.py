@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from persuasion.backends import Workers
+from persuasion.calling import called_like
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
 from persuasion.results import Solution
@@ -28,6 +29,7 @@ _BATCHES = 8
 _LARGEST_BATCH = 256
 
 
+@called_like("solve_many([game])")
 def solve_many(
     games: Iterable[PersuasionGame],
     *,
@@ -79,6 +81,10 @@ def solve_many(
     """
     if isinstance(games, PersuasionGame):
         raise PersuasionError("`games` must be several games; got one: pass [game], or call solve")
+    if isinstance(games, str) or not isinstance(games, Iterable):
+        raise PersuasionError(
+            f"`games` must be several games, like [zoo.load(name)]; got {type(games).__name__}"
+        )
     with Workers.of(n_jobs, backend, scheduler) as workers:
         return solved_in_order(
             list(games), "game {}".format, workers=workers, progress=progress, options=options

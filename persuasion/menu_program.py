@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from persuasion.calling import called_like, require_game
 from persuasion.candidates import read_utilities
 from persuasion.errors import NotSolvedError, PersuasionError, UnsupportedError
 from persuasion.game import PersuasionGame
@@ -149,6 +150,7 @@ _ARRAYS = (
 )
 
 
+@called_like("solve_menu(game, utilities, weights)")
 def solve_menu(game: PersuasionGame, utilities: Any, weights: Any) -> MenuSolution:
     """Find the best menu of schemes for Receivers who report their type.
 
@@ -203,6 +205,7 @@ def solve_menu(game: PersuasionGame, utilities: Any, weights: Any) -> MenuSoluti
     (0.333333333, 0.166666667)
     """
     started = perf_counter()
+    require_game(game)
     tables = read_utilities(game, utilities)
     law = read_weights(weights, len(tables))
     if not game.has_common_prior:

@@ -17,6 +17,7 @@ import numpy as np
 
 from persuasion.backends import Workers
 from persuasion.beliefs import indirect_utility
+from persuasion.calling import called_like, require_game
 from persuasion.errors import GameError, UnsupportedError
 from persuasion.game import PersuasionGame
 from persuasion.many import Progress, solved_in_order, watched
@@ -108,6 +109,7 @@ class PriorSweep:
         return f"PriorSweep(n_priors={self.n_priors}, n_solved={self.n_solved})"
 
 
+@called_like("value_over_priors(game, [[0.7, 0.3], [0.4, 0.6]])")
 def value_over_priors(
     game: PersuasionGame,
     priors: Any,
@@ -162,6 +164,7 @@ def value_over_priors(
     ([0.0, 0.6, 1.0], True)
     """
     started = perf_counter()
+    require_game(game)
     if not game.has_common_prior:
         raise UnsupportedError(
             "value_over_priors moves one common prior, but the game has a receiver_prior of its "

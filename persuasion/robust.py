@@ -18,6 +18,7 @@ import numpy as np
 
 from persuasion.ambiguity import AmbiguitySet
 from persuasion.beliefs import best_responses
+from persuasion.calling import called_like, require_game
 from persuasion.certificate import Residuals, sender_spread
 from persuasion.cutting_plane import Cuts, CuttingPlanes, Pairs, ordered_pairs
 from persuasion.errors import NotSolvedError, PersuasionError, UnsupportedError
@@ -35,6 +36,7 @@ _REPAIRABLE = 1e-6
 """Largest deviation of a row of the solver's kernel from a distribution put right silently."""
 
 
+@called_like("solve_robust(game, l1_ball(estimate, 0.1))")
 def solve_robust(
     game: PersuasionGame,
     ambiguity: AmbiguitySet,
@@ -271,10 +273,11 @@ def _check(
     start: RobustSolution | None,
 ) -> FloatArray:
     """Check the arguments; return the objective prior."""
-    if not isinstance(game, PersuasionGame) or not isinstance(ambiguity, AmbiguitySet):
+    require_game(game)
+    if not isinstance(ambiguity, AmbiguitySet):
         raise PersuasionError(
-            "solve_robust needs a PersuasionGame and an AmbiguitySet (say l1_ball(estimate, "
-            f"radius)); got {type(game).__name__} and {type(ambiguity).__name__}"
+            "`ambiguity` must be an AmbiguitySet, say l1_ball(game.prior, 0.1); got "
+            f"{type(ambiguity).__name__}"
         )
     if not game.has_common_prior:
         raise UnsupportedError(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
 from persuasion.backends import Workers
+from persuasion.calling import called_like, require_game
 from persuasion.environments import Environment, StateSequence, Stationary
 from persuasion.errors import PersuasionError, WorkersLostError
 from persuasion.game import PersuasionGame
@@ -51,6 +52,7 @@ class Interrupted(KeyboardInterrupt):
         self.partial = partial
 
 
+@called_like('simulate(game, "robust", horizon=1000)')
 def simulate(
     game: PersuasionGame,
     learner: Learner | str,
@@ -482,8 +484,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _check(game: PersuasionGame, horizon: int, n_runs: int, seed: int, first_run: int) -> None:
-    if not isinstance(game, PersuasionGame):
-        raise PersuasionError(f"`game` must be a PersuasionGame; got {type(game).__name__}")
+    require_game(game)
     for value, name in ((horizon, "horizon"), (n_runs, "n_runs")):
         if not _is_whole(value) or value < 1:
             raise PersuasionError(f"`{name}` must be an integer of at least 1; got {value!r}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from persuasion import solvers
+from persuasion.calling import called_like, require_game
 from persuasion.certificate import Certified, Residuals, certify, sender_spread
 from persuasion.errors import (
     InfeasibleError,
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 __all__ = ["solve"]
 
 _BAYESIAN = Bayesian()
+_KNAPSACK_WINS = 2000
+"""With two actions, above this many states a sort is faster than the compiled simplex."""
+_HULL_WINS = 50
+"""With two states, above this many actions an upper hull is."""
 _EXACT_FALLBACK_CELLS = 5000
 """Above this many (state, action) pairs `auto` does not fall back to exact arithmetic."""
 
@@ -64,6 +69,7 @@ def solve(
 ) -> TypeSolution: ...
 
 
+@called_like("solve(game)")
 def solve(
     game: PersuasionGame,
     *,
@@ -148,7 +154,7 @@ def solve(
     if types is not None or isinstance(receiver, TypeMixture):
         given: dict[str, Any] = {"margin": margin != 0, "max_signals": max_signals, "exact": exact}
         given |= {"time_limit": time_limit, "method": method != "auto"}
-        return _solve_types(game, types or receiver, tolerance, given)
+        return _solve_types(game, receiver if types is None else types, tolerance, given)
     receiver = _BAYESIAN if receiver is None else receiver
     margin = _number(margin, "margin")
     _check_options(game, receiver, margin, max_signals, time_limit, tolerance)
@@ -248,12 +254,15 @@ def _methods(problem: Problem, method: str | Solver, exact: bool) -> Iterator[tu
     if not problem.is_linear:
         yield solvers.load("concave_closure"), True
         return
-    if problem.n_actions == 2:
-        yield solvers.load("knapsack"), False
-    elif problem.n_states == 2:
-        yield solvers.load("hull"), False
+    m, n = problem.n_states, problem.n_actions
+    if n == 2:
+        order = ["structured", "knapsack"] if m <= _KNAPSACK_WINS else ["knapsack", "structured"]
+    elif m == 2:
+        order = ["structured", "hull"] if n <= _HULL_WINS else ["hull"]
     else:
-        yield solvers.load("structured"), False
+        order = ["structured"]
+    for name in order:
+        yield solvers.load(name), False
     yield solvers.load("lp"), False
     if problem.n_states * problem.n_actions <= _EXACT_FALLBACK_CELLS:
         yield solvers.load("exact"), False
@@ -544,15 +553,7 @@ def _check_options(
     time_limit: float | None,
     tolerance: float,
 ) -> None:
-    if not isinstance(game, PersuasionGame):
-        remedy = "Build one with PersuasionGame(prior, sender_utility, receiver_utility)"
-        if isinstance(game, str):
-            remedy = (
-                f"A game of the zoo is zoo.load({game!r}), one in a file io.read_game({game!r})"
-            )
-        raise PersuasionError(
-            f"`game` must be a PersuasionGame; got {type(game).__name__}. {remedy}"
-        )
+    require_game(game)
     if isinstance(receiver, type):
         raise PersuasionError(f"pass a Receiver, not its class: {receiver.__name__}(...)")
     if not hasattr(receiver, "respond"):

@@ -90,8 +90,8 @@ def _row(a, b, payoffs, slack, pool, out):
 
 
 @part
-def _invert(r, key, cell_w, cell_a, row_a, T, W, Z):
-    """Z := inverse of the working matrix, by elimination with row pivots. False when singular."""
+def _invert(r, key, cell_w, cell_a, row_a, T, swaps, Z):
+    """Z := inverse of the working matrix, by elimination in place. False when singular."""
     for i in range(r):
         for k in range(r):
             w = cell_w[k]
@@ -100,31 +100,33 @@ def _invert(r, key, cell_w, cell_a, row_a, T, W, Z):
                 value += T[i, w]
             if key[w] == row_a[i]:
                 value -= T[i, w]
-            W[i, k] = value
-            Z[i, k] = 0.0
-        Z[i, i] = 1.0
+            Z[i, k] = value
     for c in range(r):
         p = c
         for i in range(c + 1, r):
-            if abs(W[i, c]) > abs(W[p, c]):
+            if abs(Z[i, c]) > abs(Z[p, c]):
                 p = i
-        if abs(W[p, c]) < 1e-15:
+        swaps[c] = p
+        if abs(Z[p, c]) < 1e-15:
             return False
         if p != c:
             for k in range(r):
-                W[c, k], W[p, k] = W[p, k], W[c, k]
                 Z[c, k], Z[p, k] = Z[p, k], Z[c, k]
-        factor = 1.0 / W[c, c]
+        factor = 1.0 / Z[c, c]
+        Z[c, c] = 1.0
         for k in range(r):
-            W[c, k] *= factor
             Z[c, k] *= factor
         for i in range(r):
-            factor = W[i, c]
+            factor = Z[i, c]
             if i != c and factor != 0.0:
-                for k in range(c, r):
-                    W[i, k] -= factor * W[c, k]
+                Z[i, c] = 0.0
                 for k in range(r):
                     Z[i, k] -= factor * Z[c, k]
+    for c in range(r - 1, -1, -1):
+        p = swaps[c]
+        if p != c:
+            for i in range(r):
+                Z[i, c], Z[i, p] = Z[i, p], Z[i, c]
     return True
 
 
@@ -221,14 +223,15 @@ def _best_keys(allowed, mixed, F, key):
 
 @part
 def _values(
-    r, weights, payoffs, slack, pool_action, pool, sizes, key, cell_w, cell_a, row_a, row_b, S, SP,
+    r, weights, by_state, slack, pool_action, pool, sizes, key, cell_w, cell_a, row_a, row_b, S, SP,
     Z, x, noise, rest, s, sp, rhs,
 ):  # fmt: skip
     """Values of everything basic: cells x, key cells `rest` of mixed states, slacks s and sp.
 
-    `noise` bounds the rounding errors of x.
+    `by_state` are the payoffs, those of a state lying together; `noise` bounds the rounding errors
+    of x.
     """
-    n = payoffs.shape[0]
+    n = by_state.shape[1]
     for a in range(n):
         for b in range(n):
             s[a, b] = S[a, b]
@@ -249,15 +252,16 @@ def _values(
         o = key[w]
         rest[w] -= t
         for b in range(n):
-            if b != a:
-                s[a, b] += t * (payoffs[a, w] - payoffs[b, w] - slack[w])
-            if b != o:
-                s[o, b] -= t * (payoffs[o, w] - payoffs[b, w] - slack[w])
+            s[a, b] += t * (by_state[w, a] - by_state[w, b] - slack[w])
+        for b in range(n):
+            s[o, b] -= t * (by_state[w, o] - by_state[w, b] - slack[w])
         for j in range(len(pool_action)):
             if pool_action[j] == a:
                 sp[j] += t * pool[j, w]
             elif pool_action[j] == o:
                 sp[j] -= t * pool[j, w]
+    for a in range(n):
+        s[a, a] = 0.0
     for i in range(r):
         if row_b[i] < n:
             s[row_a[i], row_b[i]] = 0.0
@@ -484,8 +488,8 @@ def solve_structured(
     cell_w, cell_a = np.zeros(cap, np.int64), np.zeros(cap, np.int64)
     row_a, row_b = np.zeros(cap, np.int64), np.zeros(cap, np.int64)
     x, y, d, v, h = np.zeros(cap), np.zeros(cap), np.zeros(cap), np.zeros(cap), np.zeros(cap)
-    noises = np.zeros(cap)
-    Z, W, T = np.zeros((cap, cap)), np.zeros((cap, cap)), np.zeros((cap, m))
+    noises, nonzero = np.zeros(cap), np.zeros(cap, np.int64)
+    Z, T, swaps = np.zeros((cap, cap)), np.zeros((cap, m)), np.zeros(cap, np.int64)
     rest, new_row, first = np.zeros(m), np.zeros(m), np.zeros(m)
     times, states = np.zeros(m), np.zeros(m, np.int64)
     move_to, mixed = np.zeros(m, np.int64), np.zeros(m, np.bool_)
@@ -494,6 +498,10 @@ def solve_structured(
     F, B = np.zeros((n, m)), np.zeros((n, m))
     moving = np.zeros(n, np.bool_)
     counts = np.zeros(4, np.int64)
+    by_state = np.empty((m, n))
+    for w in range(m):
+        for a in range(n):
+            by_state[w, a] = payoffs[a, w]
     for a in range(n):
         if allowed[a]:
             for b in range(n):
@@ -524,7 +532,7 @@ def solve_structured(
     since, troubles, strict, idle, status = 10**9, 0, 0, 0, BUDGET
     while counts[0] <= budget:
         if since > _REFRESH + r // 4:
-            if not _invert(r, key, cell_w, cell_a, row_a, T, W, Z):
+            if not _invert(r, key, cell_w, cell_a, row_a, T, swaps, Z):
                 status = SINGULAR
                 break
             _prices(r, gains, key, cell_w, cell_a, Z, y)
@@ -541,10 +549,11 @@ def solve_structured(
             row_a, row_b = _wider(row_a, cap), _wider(row_b, cap)
             x, y, d = _wider(x, cap), _wider(y, cap), _wider(d, cap)
             v, h, noises = _wider(v, cap), _wider(h, cap), _wider(noises, cap)
-            Z, W, T = _taller(Z, cap, cap), np.zeros((cap, cap)), _taller(T, cap, m)
+            nonzero = _wider(nonzero, cap)
+            Z, T, swaps = _taller(Z, cap, cap), _taller(T, cap, m), np.zeros(cap, np.int64)
         _values(
-            r, weights, payoffs, slack, pool_action, pool, sizes, key, cell_w, cell_a, row_a, row_b,
-            S, SP, Z, x, noises, rest, s, sp, h,
+            r, weights, by_state, slack, pool_action, pool, sizes, key, cell_w, cell_a, row_a,
+            row_b, S, SP, Z, x, noises, rest, s, sp, h,
         )  # fmt: skip
         kind, out_a, out_b, slope = _violation(
             r, weights, allowed, pool_action, sizes, cell_w, x, noises, rest, s, sp
@@ -736,10 +745,15 @@ def solve_structured(
                 elif row_a[i] == o:
                     t = -T[i, w_in]
                 h[i] = t
+            count = 0  # few rows have to do with either action
+            for i in range(r):
+                if h[i] != 0.0:
+                    nonzero[count] = i
+                    count += 1
             for k in range(r):
                 t = 0.0
-                for i in range(r):
-                    t += Z[k, i] * h[i]
+                for j in range(count):
+                    t += Z[k, nonzero[j]] * h[nonzero[j]]
                 d[k] = t
         if kind == 0:
             pivot = d[out_a] if w_in >= 0 else Z[out_a, row_in]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persuasion.beliefs import Ties
+from persuasion.calling import called_like, require_game
 from persuasion.candidates import (
     Candidates,
     candidate_posteriors,
@@ -163,6 +164,7 @@ class TypeSolution(Solution):
         )
 
 
+@called_like("solve_types(game, utilities, weights)")
 def solve_types(
     game: PersuasionGame,
     utilities: Any,
@@ -212,6 +214,7 @@ def solve_types(
     (0.84, [[0.75, 0.25], [0.5, 0.5]])
     """
     started = perf_counter()
+    require_game(game)
     tables = read_utilities(game, utilities)
     mixture = TypeMixture(tables, weights)
     if not game.has_common_prior:

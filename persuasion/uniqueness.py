@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from persuasion.certificate import certify, reduced_gains
-from persuasion.errors import NotSolvedError, UnsupportedError
+from persuasion.errors import NotSolvedError, PersuasionError, UnsupportedError
 from persuasion.problem import Candidate, Problem
 from persuasion.rationals import FloatArray
 from persuasion.scheme import SignalingScheme
@@ -202,6 +202,11 @@ def fewest_signals(solution: Solution) -> SignalingScheme:
     >>> fewest_signals(solve(game)).n_signals
     2
     """
+    from persuasion.results import Solution
+
+    if not isinstance(solution, Solution):
+        kind = type(solution).__name__
+        raise PersuasionError(f"`solution` must be a Solution; got {kind}. Pass solve(game)")
     game, problem = solution.game, solution.problem
     if problem is None:
         raise UnsupportedError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from persuasion.beliefs import Ties, indirect_utility
+from persuasion.calling import called_like, require_game, require_scheme
 from persuasion.errors import SchemeError
 from persuasion.game import PersuasionGame
 from persuasion.rationals import FloatArray
@@ -92,9 +93,8 @@ def receiver_value(
 def _response(
     game: PersuasionGame, scheme: SignalingScheme, receiver: Receiver | None
 ) -> FloatArray:
-    if not isinstance(scheme, SignalingScheme):
-        hint = "; pass solution.scheme" if hasattr(scheme, "scheme") else ""
-        raise SchemeError(f"`scheme` must be a SignalingScheme; got {type(scheme).__name__}{hint}")
+    require_game(game)
+    require_scheme(scheme)
     if scheme.n_states != game.n_states:
         raise SchemeError(
             f"the scheme has {scheme.n_states} states but the game has {game.n_states}"
@@ -131,6 +131,7 @@ def obedience_gap(
     return float((against - own[:, None]).max())
 
 
+@called_like("no_disclosure_value(game)")
 def no_disclosure_value(game: PersuasionGame, ties: Ties = "sender") -> float:
     """Sender's expected utility when the Receiver keeps her prior, v-hat(prior).
 
@@ -145,9 +146,11 @@ def no_disclosure_value(game: PersuasionGame, ties: Ties = "sender") -> float:
     float
         In utils.
     """
+    require_game(game)
     return float(indirect_utility(game, game.receiver_prior, ties=ties))
 
 
+@called_like("full_disclosure_value(game)")
 def full_disclosure_value(game: PersuasionGame, ties: Ties = "sender") -> float:
     """Sender's expected utility when the Receiver learns the state.
 
@@ -162,10 +165,12 @@ def full_disclosure_value(game: PersuasionGame, ties: Ties = "sender") -> float:
     float
         In utils.
     """
+    require_game(game)
     at_states = indirect_utility(game, np.eye(game.n_states), ties=ties)
     return float(game.prior @ at_states)
 
 
+@called_like("first_best(game)")
 def first_best(game: PersuasionGame) -> float:
     """Sender's expected utility if she could choose the action herself in every state.
 
@@ -178,4 +183,5 @@ def first_best(game: PersuasionGame) -> float:
     float
         In utils.
     """
+    require_game(game)
     return float(game.prior @ game.sender_utility.max(axis=1))

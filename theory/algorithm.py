@@ -24,6 +24,7 @@ from persuasion.trajectory import Trajectory
 
 __all__ = [
     "Schedule",
+    "another_learner",
     "log_subsets",
     "n_solves",
     "not_robust",
@@ -215,6 +216,13 @@ def outside_model(trajectory: Trajectory) -> str | None:
     return None
 
 
+def another_learner(trajectory: Trajectory, name: str) -> str | None:
+    """Reason why a theorem about the learner `name` says nothing about a trajectory, or None."""
+    if trajectory.learner == name:
+        return None
+    return f"the theorem speaks about the learner {name!r}, not {trajectory.learner!r}"
+
+
 def not_robust(
     trajectory: Trajectory,
     *,
@@ -231,8 +239,8 @@ def not_robust(
     forms : sequence of str
         Forms of the L1 radius it speaks about.
     """
-    if trajectory.learner != "robust":
-        return f"the theorem speaks about the learner 'robust', not {trajectory.learner!r}"
+    if (other := another_learner(trajectory, "robust")) is not None:
+        return other
     own = trajectory.parameters
     if own.get("confidence", "l1") != confidence:
         return (

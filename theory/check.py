@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from persuasion.calling import called_like
 from persuasion.errors import PersuasionError
 from persuasion.trajectory import Trajectory
 from theory.constants import constants
@@ -35,6 +36,7 @@ class OptimumMismatchError(PersuasionError, ArithmeticError):
     """Data and theory disagree about the optimum of a game: one of the two programs is wrong."""
 
 
+@called_like('check("theorem_1_slater", trajectories)')
 def check(
     theorem: Theorem | str,
     data: Trajectory | Evidence | Iterable[Trajectory] | Iterable[Evidence],
@@ -101,6 +103,11 @@ def check(
         from theory.statements import load
 
         theorem = load(theorem)
+    if not isinstance(theorem, Theorem):
+        raise PersuasionError(
+            "`theorem` comes first, one of theory.statements.names() or a Theorem, then the data; "
+            f"got {type(theorem).__name__}"
+        )
     if not 0 < alpha < 1:
         raise PersuasionError(f"`alpha` must lie between 0 and 1; got {alpha}")
     if not bound_factor > 0:

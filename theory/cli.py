@@ -25,6 +25,7 @@ from persuasion.commands.options import (
     Parameters,
     Quiet,
     Scheduler,
+    Seed,
     examples,
 )
 from persuasion.commands.output import note, print_json, print_table, say, show
@@ -215,10 +216,7 @@ def verify(
         ),
     ] = None,
     param: Parameters = None,
-    game_seed: Annotated[
-        int | None,
-        typer.Option(help="Seed of a random game, 0 when left out.", min=0, show_default=False),
-    ] = None,
+    game_seed: Seed = None,
     types: Types = None,
     sequence: Order = None,
     horizon: Annotated[

@@ -32,6 +32,7 @@ __all__ = [
     "SplitSizes",
     "TypeTheorem",
     "World",
+    "descent_bound",
     "full_support",
     "record_of",
     "types_in_words",
@@ -169,6 +170,40 @@ def full_support(game: PersuasionGame) -> Assumption:
     """p0 > 0 over all states."""
     least = float(game.prior.min())
     return Assumption("full support", "every state has positive probability", least, least > 0)
+
+
+def descent_bound(
+    sizes: SplitSizes, rounds: FloatArray, cost: float, eta: Any, horizon: int
+) -> FloatArray:
+    """What mirror descent on splits of the prior loses: ``H* / eta + eta t cost``.
+
+    Parameters
+    ----------
+    sizes : SplitSizes
+    rounds : ndarray (k,)
+        The t at which it is wanted.
+    cost : float
+        What the gains of a round cost at most, per unit of the step.
+    eta : float or None
+        The constant step; None for ``sqrt(H* / (cost horizon))``, which is best at the horizon.
+    horizon : int
+
+    Returns
+    -------
+    ndarray (k,)
+        0 where there is but one split, infinite for a step of 0.
+
+    Examples
+    --------
+    >>> descent_bound(SplitSizes(8, 2.0), np.array([100.0]), 1 / 8, None, 100).tolist()
+    [10.0]
+    """
+    if sizes.entropy <= 0:
+        return np.zeros_like(rounds)
+    step = math.sqrt(sizes.entropy / (cost * horizon)) if eta is None else float(eta)
+    if step == 0:
+        return np.full_like(rounds, np.inf)
+    return np.asarray(sizes.entropy / step + step * rounds * cost)
 
 
 def types_in_words(types: ReceiverTypes) -> str:

@@ -22,6 +22,7 @@ from persuasion.commands.options import (
     Receiver,
     Runs,
     Scheduler,
+    Seed,
     Target,
     examples,
 )
@@ -71,10 +72,7 @@ def simulate(
     n_runs: Runs = "1",
     seed: Annotated[int, typer.Option(help="Of states, learner and draws.", min=0)] = 0,
     param: Parameters = None,
-    game_seed: Annotated[
-        int | None,
-        typer.Option(help="Seed of a random game, 0 when left out.", min=0, show_default=False),
-    ] = None,
+    game_seed: Seed = None,
     receiver: Receiver = "bayesian",
     types: Types = None,
     sequence: Order = None,

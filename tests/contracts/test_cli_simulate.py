@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import select
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
 
 import persuasion
-from persuasion import PersuasionGame, Trajectory, cli, learners, zoo
+from persuasion import PersuasionGame, Trajectory, learners, zoo
 from persuasion.commands import progress
 from persuasion.commands.learners import find_learner
 from persuasion.errors import PersuasionError
 from persuasion.io import write_game, write_scheme
 from persuasion.plot import plot_regret
 from persuasion.simulate import _Play
+from tests.command_line import done, refused, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,31 +31,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def run(line: str) -> Result:
-    """Run `persuasion LINE`; a crash fails the test."""
-    result = CliRunner().invoke(cli.app, shlex.split(line), prog_name="persuasion")
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in result.output
-    assert "\x1b[" not in result.output
-    return result
-
-
-def done(line: str) -> str:
-    result = run(line)
-    assert result.exit_code == 0, result.output
-    return str(result.stdout)
-
-
-def refused(line: str, *words: str) -> None:
-    """The line must end with code 2, one message on stderr, nothing on stdout."""
-    result = run(line)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("rror: ") == 1, result.stderr
-    for word in words:
-        assert word in result.stderr, result.stderr
 
 
 PLAY = "simulate prosecutor --learner robust --horizon 2000 --n-runs 3 --seed 5"

@@ -1,19 +1,18 @@
 """`--types` and `--sequence` on the command line, and files of types."""
 
 import json
-import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
 
-from persuasion import PersuasionGame, cli, learners, simulate, zoo
+from persuasion import PersuasionGame, learners, simulate, zoo
 from persuasion.commands.types import find_types
 from persuasion.errors import GameError, PersuasionError
 from persuasion.io import read_types, write_game
 from persuasion.simulate import _Play
 from persuasion.types import IID, Alternating, Blocks, LargestGap, ReceiverTypes, WorstType
+from tests.command_line import done, refused
 
 PROSECUTOR = zoo.load("prosecutor")
 STRICT, LENIENT = [[1, 0], [0, 1]], [[1, 0], [0, 3]]
@@ -22,27 +21,6 @@ STRICT, LENIENT = [[1, 0], [0, 1]], [[1, 0], [0, 3]]
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def run(line: str) -> Result:
-    result = CliRunner().invoke(cli.app, shlex.split(line), prog_name="persuasion")
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def done(line: str) -> str:
-    result = run(line)
-    assert result.exit_code == 0, result.output
-    return str(result.stdout)
-
-
-def refused(line: str, *words: str) -> None:
-    result = run(line)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("rror: ") == 1, result.stderr
-    for word in words:
-        assert word in result.stderr, result.stderr
 
 
 def write(name: str, **fields: object) -> None:

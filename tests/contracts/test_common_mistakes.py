@@ -18,12 +18,27 @@ from persuasion import (
     SchemeError,
     SignalingScheme,
     UnsupportedError,
+    blackwell,
+    concave_closure,
+    cvxpy_problem,
+    fewest_signals,
+    first_best,
+    full_disclosure_value,
+    no_disclosure_value,
+    receiver_value,
     sender_value,
     simulate,
     solve,
+    solve_batch,
     solve_many,
+    solve_menu,
+    solve_robust,
+    solve_types,
+    supremum_adversarial,
+    value_over_priors,
     zoo,
 )
+from persuasion.errors import CallError
 from persuasion.learners.robust import Robust
 from theory import check
 
@@ -76,6 +91,97 @@ MISTAKES: dict[str, tuple[Mistake, type[PersuasionError], str]] = {
         lambda: solve(np.array(SENDER)),  # type: ignore[arg-type]
         PersuasionError,
         r"got ndarray\. Build one with PersuasionGame\(prior,",
+    ),
+    "arrays for a game": (
+        lambda: solve([0.7, 0.3], SENDER, RECEIVER),  # type: ignore[call-overload]
+        CallError,
+        r"takes 1 argument by position \(game\), options by name \(method, .*; got 3 by position "
+        r"\(list, list, list\)\..*: solve\(PersuasionGame\(prior, v, u\)\)$",
+    ),
+    "an option by position": (
+        lambda: solve(GAME, "knapsack"),  # type: ignore[call-overload]
+        CallError,
+        r"options by name \(method, .*got 2 by position \(PersuasionGame, str\)",
+    ),
+    "an option misspelt": (
+        lambda: solve(GAME, metod="lp"),  # type: ignore[call-overload]
+        CallError,
+        r"solve has no option `metod`; did you mean `method`\?",
+    ),
+    "several games for one": (
+        lambda: solve([GAME, GAME]),  # type: ignore[call-overload]
+        PersuasionError,
+        r"got list\. For several games there is solve_many\(games\)",
+    ),
+    "utilities for types": (
+        lambda: solve(GAME, types=np.array([RECEIVER])),  # type: ignore[call-overload]
+        PersuasionError,
+        r"`types` must be ReceiverTypes\(utilities, IID\(weights\)\).*got ndarray",
+    ),
+    "arrays for a game that is played": (
+        lambda: simulate([0.7, 0.3], SENDER, RECEIVER, "robust", horizon=10),  # type: ignore
+        CallError,
+        r"simulate\(PersuasionGame\(prior, v, u\), \"robust\", horizon=1000\)",
+    ),
+    "no horizon": (
+        lambda: simulate(GAME, "robust"),  # type: ignore[call-arg]
+        CallError,
+        r"simulate needs `horizon`\. Call it like simulate\(game, ",
+    ),
+    "arrays for games": (
+        lambda: solve_many([0.7, 0.3], SENDER, RECEIVER),  # type: ignore
+        CallError,
+        r"solve_many\(\[PersuasionGame\(prior, v, u\)\]\)",
+    ),
+    "a name for games": (
+        lambda: solve_many("prosecutor"),  # type: ignore[arg-type]
+        PersuasionError,
+        r"must be several games, like \[zoo\.load\(name\)\]; got str",
+    ),
+    "games for arrays": (
+        lambda: solve_batch([GAME, GAME]),  # type: ignore[call-arg]
+        CallError,
+        r"needs `sender_utilities` and `receiver_utilities`\..*solve_many\(games\)",
+    ),
+    "games for the first of three arrays": (
+        lambda: solve_batch([GAME, GAME], SENDER, RECEIVER),
+        GameError,
+        r"`priors` must be an array; got games: solve_many\(games\)",
+    ),
+    "a radius for an ambiguity set": (
+        lambda: solve_robust(GAME, 0.1),  # type: ignore[arg-type]
+        PersuasionError,
+        r"`ambiguity` must be an AmbiguitySet, say l1_ball\(game\.prior, 0\.1\); got float",
+    ),
+    "arrays for a game of which the prior moves": (
+        lambda: value_over_priors(np.array(SENDER), [[0.7, 0.3]]),  # type: ignore[arg-type]
+        PersuasionError,
+        r"must be a PersuasionGame; got ndarray\. Build one with",
+    ),
+    "a kernel for a scheme": (
+        lambda: sender_value(GAME, np.eye(2)),  # type: ignore[arg-type]
+        SchemeError,
+        r"got ndarray; pass SignalingScheme\(kernel\)",
+    ),
+    "games for schemes": (
+        lambda: blackwell(GAME, GAME),  # type: ignore[arg-type]
+        SchemeError,
+        r"got PersuasionGame; pass solve\(game\)\.scheme",
+    ),
+    "a game for a function of beliefs": (
+        lambda: concave_closure(GAME, [0.7, 0.3]),  # type: ignore[arg-type]
+        PersuasionError,
+        r"must be a function of beliefs .*got PersuasionGame\..*utility_against\(game, receiver\)",
+    ),
+    "a game for a solution": (
+        lambda: fewest_signals(GAME),  # type: ignore[arg-type]
+        PersuasionError,
+        r"must be a Solution; got PersuasionGame\. Pass solve\(game\)",
+    ),
+    "data before the theorem": (
+        lambda: check(GAME, "theorem_1_slater"),  # type: ignore[arg-type]
+        PersuasionError,
+        r"`theorem` comes first, .*got PersuasionGame",
     ),
     "one game for many": (
         lambda: solve_many(GAME),  # type: ignore[arg-type]
@@ -133,6 +239,53 @@ def test_the_message_says_what_to_do(name: str) -> None:
     text = str(caught.value)
     assert len(text.splitlines()) == 1
     assert not re.search(r"0x[0-9a-f]{6,}|<class|<function", text), "that tells nobody anything"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        concave_closure,
+        cvxpy_problem,
+        fewest_signals,
+        first_best,
+        full_disclosure_value,
+        no_disclosure_value,
+        receiver_value,
+        sender_value,
+        simulate,
+        solve,
+        solve_many,
+        solve_menu,
+        solve_robust,
+        solve_types,
+        supremum_adversarial,
+        value_over_priors,
+    ],
+)
+def test_arrays_never_end_in_an_error_of_python(verb: Callable[..., Any]) -> None:
+    arrays: tuple[Any, ...] = ([0.7, 0.3], SENDER, RECEIVER)
+    for given in [arrays, (arrays,), ("prosecutor",), ("prosecutor", RECEIVER)]:
+        with pytest.raises((PersuasionError, TypeError)) as caught:
+            verb(*given)
+        if verb not in (fewest_signals, receiver_value, sender_value):  # one may be missing
+            assert isinstance(caught.value, PersuasionError), str(caught.value)
+
+
+def test_errors_from_inside_a_verb_pass_unchanged() -> None:
+    class Clumsy(Bayesian):
+        def effective_game(self, game: PersuasionGame) -> PersuasionGame:
+            return len(5)  # type: ignore[arg-type, return-value]
+
+    with pytest.raises(TypeError, match=r"has no len") as caught:
+        solve(GAME, receiver=Clumsy())
+    assert not isinstance(caught.value, PersuasionError)
+
+
+def test_a_wrong_call_is_still_a_type_error() -> None:
+    with pytest.raises(TypeError) as caught:
+        solve()  # type: ignore[call-overload]
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 def test_a_game_cannot_be_changed_by_accident() -> None:

@@ -296,7 +296,7 @@ def test_demo_writes_a_whole_report_and_prints_the_values(
     markup = result.report.read_text(encoding="utf-8")
     assert faults(markup) == []
     printed = capsys.readouterr().out
-    for words in ("prosecutor", "3/5", "7/5", "3548/3957", "3322/3957", "knapsack"):
+    for words in ("prosecutor", "3/5", "7/5", "3548/3957", "3322/3957", "structured"):
         assert words in printed
     assert "FAILED" not in printed
     page = Page(markup)

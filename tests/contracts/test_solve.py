@@ -489,3 +489,20 @@ def test_the_structured_method_without_numba_leaves_the_others(monkeypatch):
     solution = solve(GRADING)
     assert solution.method == "lp"
     assert dict(solution.attempts)["structured"] == "numba is not installed"
+
+
+@pytest.mark.parametrize(
+    ("n_states", "n_actions", "method"),
+    [
+        (2, 2, "structured"),
+        (2000, 2, "structured"),
+        (2001, 2, "knapsack"),
+        (2, 50, "structured"),
+        (2, 51, "hull"),
+    ],
+)
+def test_auto_takes_what_is_fastest_at_a_size(n_states: int, n_actions: int, method: str) -> None:
+    game = zoo.random_game("uniform", n_states, n_actions, seed=1)
+    assert solve(game).method == method
+    other = {"structured": "lp"}.get(method, "structured")
+    assert solve(game, method=other).value == pytest.approx(solve(game).value, abs=1e-9)

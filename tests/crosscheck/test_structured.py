@@ -166,7 +166,7 @@ def test_what_rounding_leaves_of_a_value_is_no_violation() -> None:
         # the exact values are zero up to the last product, so that nothing but rounding is left
         inverse[:, -1] = -(inverse[:, :-1] @ sums[0, 1:-1]) / sums[0, -1]
         module._values.py_func(
-            r, weights, rng.random((n, m)), np.zeros(m), no_rows, none, sizes, key, cell_w, cell_a,
+            r, weights, rng.random((m, n)), np.zeros(m), no_rows, none, sizes, key, cell_w, cell_a,
             row_a, row_b, sums, no_sums, inverse, x, noise, rest, s, sp, rhs,
         )  # fmt: skip
         exact = [

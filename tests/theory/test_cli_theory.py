@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
 
-from persuasion import PersuasionGame, cli, simulate, zoo
+from persuasion import PersuasionGame, simulate, zoo
 from persuasion.demo import producers
 from persuasion.errors import NotSolvedError
 from persuasion.io import write_game
 from persuasion.testing import all_checks
+from tests.command_line import done, refused, run
 from theory import Outcome, demo, papers, statements
 from theory.cli import PackageLaboratory
 from theory.experiment import Case, Finding, carry_out, control_of, plan
@@ -39,31 +38,6 @@ BANNED = re.compile(r"\b(proved|proves|confirm\w*|verif(?:ies|ied) the)\b", re.I
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def run(line: str) -> Result:
-    """Run `persuasion LINE`; a crash fails the test."""
-    result = CliRunner().invoke(cli.app, shlex.split(line), prog_name="persuasion")
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in result.output
-    assert "\x1b[" not in result.output
-    return result
-
-
-def done(line: str) -> str:
-    result = run(line)
-    assert result.exit_code == 0, result.output
-    return str(result.stdout)
-
-
-def refused(line: str, *words: str) -> None:
-    """The line must end with code 2, one message on stderr, nothing on stdout."""
-    result = run(line)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("rror: ") == 1, result.stderr
-    for word in words:
-        assert word in result.stderr, result.stderr
 
 
 def row(text: str, theorem: str) -> str:

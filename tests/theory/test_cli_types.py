@@ -1,14 +1,13 @@
 """`persuasion verify --types`: theorems about changing types on games and types of one's own."""
 
 import json
-import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from persuasion import cli, zoo
+from persuasion import zoo
 from persuasion.types import IID, Alternating, Blocks, LargestGap, ReceiverTypes
+from tests.command_line import refused, run
 from theory import statements
 from theory.experiment import plan
 from theory.report import command_of
@@ -22,19 +21,6 @@ TYPES = [[[1, 0], [0, 1]], [[1, 0], [0, 3]]]
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("types.json").write_text(json.dumps({"utilities": TYPES}))
-
-
-def run(line: str) -> Result:
-    result = CliRunner().invoke(cli.app, shlex.split(line), prog_name="persuasion")
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def refused(line: str, *words: str) -> None:
-    result = run(line)
-    assert result.exit_code == 2, result.output
-    for word in words:
-        assert word in result.stderr, result.stderr
 
 
 def test_theorem_3_on_types_of_ones_own() -> None:

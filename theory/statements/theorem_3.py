@@ -11,8 +11,9 @@ from persuasion import zoo
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
 from persuasion.types import LargestGap, ReceiverTypes
+from theory.algorithm import another_learner
 from theory.theorem import Inequality, NegativeControl, PathwiseTheorem
-from theory.type_theorem import SplitSizes, TypeTheorem, World, record_of, worlds
+from theory.type_theorem import SplitSizes, TypeTheorem, World, descent_bound, record_of, worlds
 
 __all__ = ["THEOREM", "HedgeBound"]
 
@@ -70,19 +71,14 @@ class HedgeBound(TypeTheorem, PathwiseTheorem):
     ) -> FloatArray:
         """``sqrt(t H*)``, or ``H* / eta + eta t / 8``; 0 where there is but one split."""
         eta = parameters.get("eta")
-        if sizes.entropy <= 0:
-            return np.zeros_like(rounds)
         if eta is None and parameters.get("schedule", "anytime") == "anytime":
-            return np.sqrt(rounds * sizes.entropy)
-        step = np.sqrt(8 * sizes.entropy / horizon) if eta is None else float(eta)
-        if step == 0:
-            return np.full_like(rounds, np.inf)
-        return np.asarray(sizes.entropy / step + step * rounds / 8)
+            return np.sqrt(rounds * max(sizes.entropy, 0.0))
+        return descent_bound(sizes, rounds, 1 / 8, eta, horizon)
 
     def covers(self, trajectory: Trajectory) -> str | None:
         """Hedge with the right sign, on any sequence."""
-        if trajectory.learner != "hedge":
-            return f"the theorem speaks about the learner 'hedge', not {trajectory.learner!r}"
+        if (other := another_learner(trajectory, self.learner)) is not None:
+            return other
         if trajectory.parameters.get("sign", 1) != 1:
             return "the learner changed the sign of its gains; the theorem does not"
         return None

@@ -10,11 +10,15 @@ import numpy as np
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
 from persuasion.types import IID, Alternating, ReceiverTypes
+from theory.algorithm import another_learner
 from theory.theorem import Kind, NegativeControl, RegretBound
 from theory.type_programs import type_optimum
-from theory.type_theorem import SplitSizes, TypeTheorem, World, record_of, worlds
+from theory.type_theorem import SplitSizes, TypeTheorem, World, descent_bound, record_of, worlds
 
-__all__ = ["THEOREM", "Exp3Bound"]
+__all__ = ["CONTROL_TYPES", "THEOREM", "Exp3Bound"]
+
+CONTROL_TYPES = [[[1, 0], [0, 1]], [[1, 0], [0, 2]]]
+"""Utilities of the two types of the negative control."""
 
 
 class Exp3Bound(TypeTheorem, RegretBound):
@@ -46,7 +50,7 @@ class Exp3Bound(TypeTheorem, RegretBound):
         parameters={"importance_weights": False},
         game="prosecutor",
         game_parameters={"p": "1/2"},
-        types=ReceiverTypes([[[1, 0], [0, 1]], [[1, 0], [0, 2]]], Alternating()),
+        types=ReceiverTypes(CONTROL_TYPES, Alternating()),
         horizon=1000,
         n_runs=24,
     )
@@ -69,14 +73,7 @@ class Exp3Bound(TypeTheorem, RegretBound):
         horizon: int,
     ) -> FloatArray:
         """``H* / eta + eta t N / 2``; 0 where there is but one split."""
-        if sizes.entropy <= 0:
-            return np.zeros_like(rounds)
-        eta = parameters.get("eta")
-        best = np.sqrt(2 * sizes.entropy / (sizes.n_candidates * horizon))
-        step = best if eta is None else float(eta)
-        if step == 0:
-            return np.full_like(rounds, np.inf)
-        return np.asarray(sizes.entropy / step + step * rounds * sizes.n_candidates / 2)
+        return descent_bound(sizes, rounds, sizes.n_candidates / 2, parameters.get("eta"), horizon)
 
     def silent_about(self, types: ReceiverTypes) -> str | None:
         """It fixes one sequence beforehand, for all runs that are averaged."""
@@ -92,12 +89,18 @@ class Exp3Bound(TypeTheorem, RegretBound):
             )
         return None
 
-    def covers(self, trajectory: Trajectory) -> str | None:
-        """Exp3 with unbiased estimates, on one sequence fixed beforehand."""
-        if trajectory.learner != "exp3":
-            return f"the theorem speaks about the learner 'exp3', not {trajectory.learner!r}"
+    def not_exp3(self, trajectory: Trajectory) -> str | None:
+        """Reason why a trajectory is not one of exp3 with unbiased estimates, or None."""
+        if (other := another_learner(trajectory, self.learner)) is not None:
+            return other
         if not trajectory.parameters.get("importance_weights", True):
             return "the learner did not weight by importance; the theorem does"
+        return None
+
+    def covers(self, trajectory: Trajectory) -> str | None:
+        """Exp3 with unbiased estimates, on one sequence fixed beforehand."""
+        if (other := self.not_exp3(trajectory)) is not None:
+            return other
         record = record_of(trajectory)
         if record.adaptive:
             return "the types depended on the schemes played; the theorem fixes them beforehand"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from persuasion.rationals import FloatArray
 from persuasion.trajectory import Trajectory
 from persuasion.types import LargestGap, ReceiverTypes
-from theory.statements.theorem_4 import Exp3Bound
+from theory.statements.theorem_4 import CONTROL_TYPES, Exp3Bound
 from theory.theorem import NegativeControl
 from theory.type_programs import type_optimum, type_values
 from theory.type_theorem import World, record_of, worlds
@@ -42,15 +43,11 @@ class Exp3AdaptiveBound(Exp3Bound):
         "cumulated pseudo-regret against a scheme chosen on the first half of the runs"
     )
     horizon: ClassVar[int] = 150
-    negative_control: ClassVar[NegativeControl] = NegativeControl(
+    negative_control: ClassVar[NegativeControl] = replace(
+        Exp3Bound.negative_control,
         why="saying nothing is best, but without importance weights the learner drifts to "
         "posteriors that it has seldom sent, and its regret against one scheme is linear",
-        learner="exp3",
-        parameters={"importance_weights": False},
-        game="prosecutor",
-        game_parameters={"p": "1/2"},
-        types=ReceiverTypes([[[1, 0], [0, 1]], [[1, 0], [0, 2]]], LargestGap()),
-        horizon=1000,
+        types=ReceiverTypes(CONTROL_TYPES, LargestGap()),
         n_runs=32,
     )
 
@@ -70,10 +67,8 @@ class Exp3AdaptiveBound(Exp3Bound):
 
     def covers(self, trajectory: Trajectory) -> str | None:
         """Exp3 with unbiased estimates, on any sequence, in runs enough to divide."""
-        if trajectory.learner != "exp3":
-            return f"the theorem speaks about the learner 'exp3', not {trajectory.learner!r}"
-        if not trajectory.parameters.get("importance_weights", True):
-            return "the learner did not weight by importance; the theorem does"
+        if (other := self.not_exp3(trajectory)) is not None:
+            return other
         if trajectory.n_runs < 4:
             return (
                 "one half of the runs chooses the scheme, the other is judged: simulate(n_runs=4) "
