@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from llm_bridge.commands.ahead import estimate, prompts
 from llm_bridge.commands.baselines import baselines
 from llm_bridge.commands.online import online
 from persuasion.commands.exit_codes import ExitCode
@@ -58,6 +60,14 @@ UnsafeExec: TypeAlias = Annotated[
 ]
 
 
+class Kind(StrEnum):
+    """Receivers that `persuasion bridge config` prints an experiment for."""
+
+    API = "api"
+    REPLAY = "replay"
+    PATH = "path"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`, below ``bridge``."""
     bridge = new_app(no_args_is_help=True, help="Let language models persuade and be persuaded.")
@@ -66,8 +76,14 @@ def register(app: typer.Typer) -> None:
     bridge.command("default", epilog=examples("persuasion bridge default --out out/bridge"))(
         default
     )
-    bridge.command("config", epilog=examples("persuasion bridge config > mine.toml"))(config)
+    printed = examples("persuasion bridge config > mine.toml",
+                       "persuasion bridge config --receiver api > mine.toml")  # fmt: skip
+    bridge.command("config", epilog=printed)(config)
     bridge.command("tasks", epilog=examples("persuasion bridge tasks"))(tasks)
+    bridge.command("estimate", epilog=examples("persuasion bridge estimate mine.toml"))(estimate)
+    bridge.command(
+        "prompts", epilog=examples("persuasion bridge prompts mine.toml --out prompts.jsonl")
+    )(prompts)
     played = examples("persuasion bridge online", "persuasion bridge online out/mine -T 1e6 -n 4")
     bridge.command("online", epilog=played)(online)
     tried = examples("persuasion bridge baselines", "persuasion bridge baselines --task grade")
@@ -105,7 +121,9 @@ def run(
 def default(
     full: Annotated[
         bool,
-        typer.Option("--full", help="Two seeds, all controls, more inputs: up to 25 minutes."),
+        typer.Option(
+            "--full", help="Two seeds, all controls, baselines, more inputs: up to 25 minutes."
+        ),
     ] = False,
     out: Out = None,
     device: Device = None,
@@ -128,11 +146,23 @@ def config(
     full: Annotated[
         bool, typer.Option("--full", help="The experiment of `bridge default --full`.")
     ] = False,
+    receiver: Annotated[
+        Kind | None,
+        typer.Option(
+            metavar="KIND",
+            help="An experiment on word problems in place of it: with a Receiver behind a server "
+            "(api), recorded answers (replay), or a model of yours (path).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Print the default experiment as a file to start from, every setting explained."""
-    from llm_bridge.config import commented, default_config, full_config
+    """Print an experiment as a file to start from, every setting explained."""
+    from llm_bridge.config import commented, default_config, full_config, real_config
 
-    say(commented(full_config() if full else default_config()).rstrip())
+    if full and receiver is not None:
+        raise PersuasionError("--full and --receiver name two experiments; give one of them")
+    chosen = full_config() if full else default_config()
+    say(commented(chosen if receiver is None else real_config(receiver.value)).rstrip())
 
 
 def tasks(json: Json = False, quiet: Quiet = False) -> None:
@@ -140,6 +170,11 @@ def tasks(json: Json = False, quiet: Quiet = False) -> None:
     from llm_bridge import tasks as known
 
     found = [known.load(name) for name in known.names()]
+    stored = [
+        {"name": name, "items": list(known.items_of(name, {})), "needs": "path",
+         "about": known.about(name)}
+        for name in known.stored()
+    ]  # fmt: skip
     if json:
         print_json(
             {
@@ -149,21 +184,23 @@ def tasks(json: Json = False, quiet: Quiet = False) -> None:
                         "items": list(task.items),
                         "templates": {t: list(prior) for t, prior in task.priors.items()},
                         "rule": task.rule,
-                        "about": _about(task),
+                        "about": known.about(task.name),
                     }
                     for task in found
-                ]
+                ],
+                "stored": stored,
             }
         )
     elif quiet:
-        say("\n".join(task.name for task in found))
+        say("\n".join(known.known()))
     else:
-        rows = [[t.name, ", ".join(t.items), ", ".join(t.priors), t.rule, _about(t)] for t in found]
+        rows = [[t.name, ", ".join(t.items), ", ".join(t.priors), t.rule, known.about(t.name)]
+                for t in found]  # fmt: skip
         print_table(("task", "items", "templates", "rule", "about"), rows, fold=(1, 2, 4))
-
-
-def _about(task: object) -> str:
-    return " ".join((type(task).__doc__ or "").strip().split("\n\n")[0].split())
+        say()
+        say("Tasks that read a data set, whose path stands in [task.NAME]:")
+        read = [[str(one["name"]), ", ".join(one["items"]), str(one["about"])] for one in stored]
+        print_table(("task", "items", "about"), read, fold=(1, 2))
 
 
 # -- carrying out ------------------------------------------------------------------------------
@@ -175,6 +212,7 @@ def conduct(
     *,
     unsafe_exec: bool = False,
     bar: Bar | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Carry out an experiment and write tables and report into its folder.
 
@@ -186,6 +224,8 @@ def conduct(
         Run programs that models write even where nothing confines them.
     bar : callable, optional
         Called with the name of each stage that is worked on.
+    tell : callable, optional
+        Called with what servers will cost, before anything is asked.
 
     Raises
     ------
@@ -201,7 +241,7 @@ def conduct(
     from llm_bridge.staging.local_workshop import LocalWorkshop
 
     workshop = LocalWorkshop(config, unsafe_exec=unsafe_exec)
-    return carry_out(config, out, workshop, bar=bar, then=_write)
+    return carry_out(config, out, workshop, bar=bar, note=tell, then=_write)
 
 
 class _Bars:
@@ -238,7 +278,8 @@ def _conduct(
     folder = Path("out") / config.name if out is None else out
     bars = _Bars(quiet)
     try:
-        outcome = conduct(config, folder, unsafe_exec=unsafe_exec, bar=bars)
+        tell = None if quiet else note
+        outcome = conduct(config, folder, unsafe_exec=unsafe_exec, bar=bars, tell=tell)
     except KeyboardInterrupt:
         where = f" at {bars.at}" if bars.at else ""
         note(
@@ -267,18 +308,24 @@ def _show(outcome: Outcome) -> None:
     from llm_bridge.pages.results import (
         arms_table,
         claims_table,
+        comparison_tables,
         controls_table,
         how_many_held,
+        tally_table,
         transfer_tables,
         what_was_seen,
     )
 
     tables = [arms_table(outcome), claims_table(outcome), controls_table(outcome)]
-    for table in [*tables, *transfer_tables(outcome).values()]:
+    for table in [*tables, *transfer_tables(outcome).values(), *comparison_tables(outcome)]:
         _print(table)
+    if outcome.tallies:
+        _print(tally_table(outcome))
     say(what_was_seen(outcome))
     show("claims", how_many_held(outcome))
     show("seconds", f"{outcome.seconds:.1f}")
+    for line in outcome.reports:
+        say(line)
     if speed := in_words(added_up(stage.effort for stage in outcome.stages)):
         show("speed", speed)
 

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from llm_bridge.sections import (
     AdvisorSection,
@@ -31,6 +31,9 @@ from persuasion.commands.arguments import did_you_mean
 from persuasion.errors import PersuasionError
 from persuasion.store import key_of
 
+if TYPE_CHECKING:
+    from llm_bridge.task import Task
+
 __all__ = [
     "AdvisorSection",
     "ApiSection",
@@ -49,6 +52,7 @@ __all__ = [
     "demo_config",
     "full_config",
     "read_config",
+    "real_config",
 ]
 
 Parameter = bool | int | float | str
@@ -105,7 +109,7 @@ class ExperimentConfig:
     report_to: Annotated[str, Says("A tracker of accelerate, such as tensorboard.")] = "none"
     task: Annotated[
         Mapping[str, Mapping[str, Parameter]],
-        Says("Parameters of a task: [task.gsm8k] with path = 'test.jsonl', for example."),
+        Says("Parameters of tasks, such as the path of a data set in [task.gsm8k]."),
     ] = field(default_factory=dict)
     receiver: Annotated[ReceiverSection, Says("Whom the Advisor learns to persuade.")] = field(
         default_factory=ReceiverSection
@@ -219,6 +223,12 @@ class ExperimentConfig:
         """Return what a task is built with."""
         return dict(self.task.get(task, {}))
 
+    def load_tasks(self) -> dict[str, Task]:
+        """Build the tasks, to look at their inputs: nothing runs the programs of answers."""
+        from llm_bridge import tasks
+
+        return {name: tasks.load(name, **self.parameters(name)) for name in self.tasks}
+
     def fingerprint(self, *sections: str) -> str:
         """Hash of the whole, or of some sections.
 
@@ -308,7 +318,9 @@ def demo_config() -> ExperimentConfig:
 
 
 def full_config() -> ExperimentConfig:
-    """Return the embedded experiment with two seeds, more signals, controls and inputs."""
+    """Return the embedded experiment with two seeds, more signals, controls, inputs, baselines."""
+    from llm_bridge import baselines
+
     small = default_config()
     return replace(
         small,
@@ -317,6 +329,39 @@ def full_config() -> ExperimentConfig:
         advisor=replace(small.advisor, signals={"math": (2, 3, 4), "code": (2, 3, 6)}),
         measure=replace(small.measure, n_inputs=200),
         evaluate=replace(small.evaluate, n_inputs=300, controls=get_args(Control)),
+        baselines=BaselinesSection(tuple(baselines.names()), ("early",)),
+    )
+
+
+def real_config(receiver: str) -> ExperimentConfig:
+    """Return an experiment on the word problems of GSM8K, to be filled in.
+
+    Parameters
+    ----------
+    receiver : {"api", "replay", "path"}
+        A model behind a server, recorded answers, or a model of one's own.
+    """
+    chairs = {
+        "api": ReceiverSection(
+            api=ApiSection(
+                model="some-model",
+                max_tokens=2_000_000,
+                max_money=2.0,
+                price_prompt=0.15,
+                price_completion=0.6,
+            )
+        ),
+        "replay": ReceiverSection(replay=ReplaySection("answers.jsonl")),
+        "path": ReceiverSection(path="models/receiver"),
+    }
+    return ExperimentConfig(
+        name="gsm8k",
+        tasks=("gsm8k",),
+        task={"gsm8k": {"path": "test.jsonl", "hidden": "difficulty"}},
+        receiver=chairs[receiver],
+        advisor=AdvisorSection(signals={"gsm8k": (2, 3)}, n_inputs=60),
+        measure=MeasureSection(n_inputs=50),
+        evaluate=EvaluateSection(n_inputs=50),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -11,7 +12,20 @@ from accelerate import Accelerator
 
 from persuasion.errors import PersuasionError
 
-__all__ = ["accelerator", "best_device", "set_threads", "threads"]
+__all__ = ["accelerator", "best_device", "set_threads", "stay_alone", "threads", "with_all"]
+
+_ALONE: ContextVar[bool] = ContextVar("_ALONE", default=False)
+
+
+class _Alone(Accelerator):  # type: ignore[misc]
+    """What computes in this process by itself, whatever a launcher started."""
+
+    num_processes = property(lambda self: 1)
+    process_index = property(lambda self: 0)
+    is_main_process = property(lambda self: True)
+
+    def wait_for_everyone(self) -> None:
+        """Everyone is here."""
 
 
 def set_threads(n: int = 1) -> None:
@@ -41,6 +55,21 @@ def best_device() -> torch.device:
     return device
 
 
+def stay_alone() -> None:
+    """Let what this process computes from here on be its own work, whatever a launcher started."""
+    _ALONE.set(True)
+
+
+@contextmanager
+def with_all() -> Iterator[None]:
+    """Let what is computed inside be the work of all processes again."""
+    token = _ALONE.set(False)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
 def accelerator(
     precision: str = "auto", device: str = "auto", *, several: bool = False, **options: Any
 ) -> Accelerator:
@@ -54,7 +83,7 @@ def accelerator(
         "auto": what accelerate finds; "cpu"; or what it finds must be of this kind, such as "cuda".
     several : bool
         Whether the caller divides its work among the processes of a launcher, see
-        `llm_bridge.training.data_parallel`.
+        `llm_bridge.training.data_parallel`. After `stay_alone` it has one process.
     **options
         Passed to `accelerate.Accelerator`.
 
@@ -71,7 +100,8 @@ def accelerator(
         gpu = torch.cuda.is_available() and device != "cpu"
         precision = "bf16" if gpu and torch.cuda.is_bf16_supported() else "no"
     try:
-        made = Accelerator(mixed_precision=precision, cpu=device == "cpu", **options)
+        kind = _Alone if _ALONE.get() else Accelerator
+        made = kind(mixed_precision=precision, cpu=device == "cpu", **options)
     except ValueError as cause:
         raise PersuasionError(
             f"this process computes in another precision or elsewhere than {precision!r} on "
@@ -80,8 +110,9 @@ def accelerator(
         ) from cause
     if made.num_processes > 1 and not several:
         raise PersuasionError(
-            f"only `pretrain` and `train` divide their work among processes; got "
-            f"{made.num_processes}. Start this with python, not with torchrun or accelerate launch"
+            f"of Python's calls only `pretrain`, `train` and whole experiments divide their work "
+            f"among processes; got {made.num_processes}. Start this with python, not with torchrun "
+            "or accelerate launch"
         )
     if device not in ("auto", "cpu") and made.device.type != torch.device(device).type:
         raise PersuasionError(

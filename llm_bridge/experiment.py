@@ -10,29 +10,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
+from llm_bridge.comparison import Comparison
 from llm_bridge.config import ExperimentConfig
 from llm_bridge.evaluation import Evaluation
 from llm_bridge.measurement import Measurement
 from llm_bridge.optimum import Optimum
 from llm_bridge.responses import checked_prior
+from llm_bridge.sections import OtherSection, ReceiverSection
+from llm_bridge.staging.baseline_stages import compared
 from llm_bridge.staging.experiment_stages import (
     ExperimentStages,
     kernels_in,
     learning_curve_in,
     optima_in,
+    tallies_in,
 )
-from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, plans_of, stage_names
+from llm_bridge.staging.plan import (
+    AdvisorPlan,
+    LearningCurve,
+    Source,
+    plan_compared,
+    plans_of,
+    stage_names,
+)
 from llm_bridge.staging.run_lock import locked
 from llm_bridge.staging.stages import Finished, Stages, bridge_versions
 from llm_bridge.staging.workshop import Tell, Workshop
+from llm_bridge.task import Tally
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 from persuasion.whole_file import write_whole
 
-__all__ = ["Bar", "Outcome", "opened", "run"]
+__all__ = ["Bar", "Outcome", "labels_of", "opened", "run"]
 
 Bar = Callable[[str], AbstractContextManager[Tell]]
 """Given what is going on, shows how far it is."""
@@ -59,6 +72,12 @@ class Outcome:
         By task.
     transfers : mapping of str to mapping of str to Evaluation
         By task and other Receiver.
+    comparisons : mapping of str to mapping of str to Comparison
+        By task and Receiver: beside other ways; empty where no baselines are named.
+    reports : tuple of str
+        What was asked of servers and what came of it, in sentences.
+    tallies : mapping of str to Tally
+        By stage, of tasks that read answers: how many could not be read.
     stages : tuple of Finished
     idle : tuple of Path
         Finished stages of other settings that stand in the same folder.
@@ -75,6 +94,9 @@ class Outcome:
     kernels: Mapping[AdvisorPlan, Mapping[str, FloatArray]]
     evaluations: Mapping[str, Evaluation]
     transfers: Mapping[str, Mapping[str, Evaluation]]
+    comparisons: Mapping[str, Mapping[str, Comparison]]
+    reports: tuple[str, ...]
+    tallies: Mapping[str, Tally]
     stages: tuple[Finished, ...]
     idle: tuple[Path, ...]
     seconds: float
@@ -87,6 +109,7 @@ def run(
     workshop: Workshop,
     *,
     bar: Bar | None = None,
+    note: Callable[[str], None] | None = None,
     then: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
     """Carry out an experiment, or what of it is not done yet.
@@ -100,6 +123,9 @@ def run(
     workshop : Workshop
     bar : callable, optional
         Called with the name of each stage that is worked on.
+    note : callable, optional
+        Called with what servers will be asked and what that will cost, before anything is asked;
+        where the run ends badly, also with what became of what was asked.
     then : callable, optional
         Called with the outcome before another process may write in the folder: writes the report.
 
@@ -110,13 +136,21 @@ def run(
     Raises
     ------
     PersuasionError
-        Before any work when something in `config` cannot be had, when another process is writing
-        in the folder, or when it holds something else. Whatever goes wrong later, all stages that
-        are finished are kept.
+        Before any work when something in `config` cannot be had, recorded answers lack a prompt,
+        a budget will likely not do, another process is writing in the folder, or it holds something
+        else. Whatever goes wrong later, all stages that are finished are kept.
     """
     began = perf_counter()
     with opened(config, folder, workshop, bar=bar) as steps:
-        outcome = _outcome(steps, Path(folder), began)
+        bills = steps.check_ahead()
+        for line in bills.lines():
+            (note or _nobody)(line)
+        try:
+            outcome = _outcome(steps, Path(folder), began)
+        except BaseException:
+            for line in workshop.reports():
+                (note or _nobody)(line)
+            raise
         if then is not None:
             then(outcome)
         return outcome
@@ -140,14 +174,24 @@ def opened(
     names : sequence of str, optional
         Stages that will be done, in order; default those of the whole experiment.
     """
-    root = Path(folder)
+    with workshop.led(), _held(config, Path(folder), workshop, names, bar) as steps:
+        yield steps
+
+
+@contextmanager
+def _held(
+    config: ExperimentConfig,
+    root: Path,
+    workshop: Workshop,
+    names: Sequence[str] | None,
+    bar: Bar | None,
+) -> Iterator[ExperimentStages]:
     _check_folder(root)
     tasks = {name: workshop.task(name) for name in config.tasks}
     for task in tasks.values():
         for template in task.priors:
             checked_prior(task, template)
-    given = (config.receiver.path, config.advisor.path, *(other.path for other in config.other))
-    labels = {path: workshop.model_label(path) for path in given if path is not None}
+    labels = labels_of(config, workshop)
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
         write_whole(root / _LABEL, b'{"format": 1}\n')
@@ -157,7 +201,11 @@ def opened(
             place = f"{order.index(name) + 1}/{len(order)}"
             return (bar or _no_bar)(f"{place} {name}")
 
-        yield ExperimentStages(config, Stages(root / "stages"), workshop, tasks, labels, shown)
+        try:
+            stages = Stages(root / "stages")
+            yield ExperimentStages(config, stages, workshop, tasks, labels, shown)
+        finally:
+            workshop.close()
 
 
 def _outcome(steps: ExperimentStages, root: Path, began: float) -> Outcome:
@@ -165,10 +213,12 @@ def _outcome(steps: ExperimentStages, root: Path, began: float) -> Outcome:
     config = steps.config
     receivers = steps.receivers()
     main, *others = receivers
+    warnings = steps.probed(receivers)
     measurements, optima, evaluations = {}, {}, {}
     curves: dict[AdvisorPlan, LearningCurve] = {}
     kernels: dict[AdvisorPlan, Mapping[str, FloatArray]] = {}
     transfers: dict[str, dict[str, Evaluation]] = {}
+    comparisons: dict[str, dict[str, Comparison]] = {}
     for task in config.tasks:
         measured = steps.measured(task, main)
         measurements[task] = Measurement.load(measured.folder / "measurement.json")
@@ -179,11 +229,18 @@ def _outcome(steps: ExperimentStages, root: Path, began: float) -> Outcome:
         evaluated = steps.evaluated(task, main, measured, trained)
         evaluations[task] = Evaluation.load(evaluated.folder)
         kernels |= kernels_in(evaluated.folder, trained)
+        compare_with = partial(compared, steps, steps.task(task))
+        advised = trained[plan_compared(config, task)]
+        comparisons[task] = {}
+        if config.baselines.names:
+            comparisons[task][main.name] = compare_with(main, measured, advised, evaluated)
         transfers[task] = {}
         for other in others:
             theirs = steps.measured(task, other)
             moved = steps.transferred(task, other, theirs, trained)
             transfers[task][other.name] = Evaluation.load(moved.folder)
+            if other.name in config.baselines.receivers:
+                comparisons[task][other.name] = compare_with(other, theirs, advised, moved)
     return Outcome(
         config=config,
         folder=root,
@@ -193,11 +250,26 @@ def _outcome(steps: ExperimentStages, root: Path, began: float) -> Outcome:
         kernels=kernels,
         evaluations=evaluations,
         transfers=transfers,
+        comparisons=comparisons,
+        reports=tuple(dict.fromkeys([*warnings, *steps.workshop.reports()])),
+        tallies=tallies_in(steps.stages.finished),
         stages=tuple(steps.stages.finished),
         idle=tuple(steps.stages.others()),
         seconds=perf_counter() - began,
         versions=bridge_versions(),
     )
+
+
+def labels_of(config: ExperimentConfig, workshop: Workshop) -> dict[Source, str]:
+    """What tells models and other sources of answers from all others, looked up before any work."""
+    sections: tuple[ReceiverSection | OtherSection, ...] = (config.receiver, *config.other)
+    paths = (config.advisor.path, *(one.path for one in sections))
+    labels: dict[Source, str] = {path: workshop.model_label(path) for path in paths if path}
+    for one in sections:
+        for source in (one.api, one.replay):
+            if source is not None:
+                labels[source] = workshop.source_label(source)
+    return labels
 
 
 def _check_folder(root: Path) -> None:
@@ -212,6 +284,10 @@ def _check_folder(root: Path) -> None:
         raise PersuasionError(
             f"{root} is not empty and holds no experiment; name a new or empty folder"
         )
+
+
+def _nobody(line: str) -> None:
+    """Who hears what nobody wants to be told."""
 
 
 @contextmanager

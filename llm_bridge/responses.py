@@ -14,7 +14,7 @@ from llm_bridge.task import Example, Split, Task, Utilities
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray, frozen
 
-__all__ = ["Responses", "checked_prior", "draw_examples", "respond_to_every_hint"]
+__all__ = ["Responses", "checked_prior", "draw_examples", "prompts_of", "respond_to_every_hint"]
 
 _SUM_SLACK = 1e-9
 
@@ -119,6 +119,12 @@ def draw_examples(
     return tuple(out)
 
 
+def prompts_of(task: Task, examples: Sequence[Example]) -> list[str]:
+    """Return every prompt that `respond_to_every_hint` puts: input by input, no hint last."""
+    hints = (*task.items, None)
+    return [task.receiver_prompt(example, hint) for example in examples for hint in hints]
+
+
 def respond_to_every_hint(
     task: Task,
     receiver: TextReceiver,
@@ -150,8 +156,7 @@ def respond_to_every_hint(
     """
     if not examples:
         raise PersuasionError("`examples` is empty; give at least one input")
-    n, hints = len(task.items), (*task.items, None)
-    prompts = [task.receiver_prompt(example, hint) for example in examples for hint in hints]
+    n, prompts = len(task.items), prompts_of(task, examples)
     replies = ask(receiver, prompts, max_new_tokens=task.max_new_tokens, log=log, progress=progress)
     groups = [tuple(replies[x * (n + 1) : (x + 1) * (n + 1)]) for x in range(len(examples))]
     scores = task.utilities_of_many(list(zip(examples, groups, strict=True)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from llm_bridge.requests.server import Endpoint, LengthField
 from llm_bridge.settings import Says
 from persuasion.errors import PersuasionError
 
@@ -28,7 +29,6 @@ __all__ = [
 
 Mode = Literal["exact", "belief_pg", "distill", "reinforce"]
 Control = Literal["untrained", "reinforce"]
-Endpoint = Literal["completions", "chat"]
 Rule = Literal["posterior_sampling", "best_response", "quantal"]
 Precision = Literal["auto", "no", "bf16"]
 MarginRule = Literal["root", "bootstrap", "theorem_6"]
@@ -110,6 +110,20 @@ class ApiSection:
             example="models/receiver",
         ),
     ] = None
+    length_field: Annotated[
+        LengthField, Says("max_tokens, or max_completion_tokens where a model wants that.")
+    ] = "max_tokens"
+    unsent: Annotated[
+        tuple[str, ...], Says("temperature, seed or both, where a model refuses them.")
+    ] = ()
+    extra: Annotated[
+        Mapping[str, bool | int | float | str], Says("What else goes with every request.")
+    ] = field(default_factory=dict, hash=False)
+
+    @property
+    def probed(self) -> bool:
+        """Whether there are settings of a request that the server may ignore."""
+        return "temperature" not in self.unsent
 
     def __post_init__(self) -> None:
         if (self.price_prompt is None) != (self.price_completion is None):
@@ -135,6 +149,13 @@ class ReplaySection:
             "`api` left."
         ),
     ]
+    tokenizer: Annotated[
+        str | None,
+        Says(
+            "Folder or hub id of a tokenizer, where the requests do not say how many tokens.",
+            example="models/receiver",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -272,6 +272,11 @@ def _lines(settings: Any, where: str, comments: bool) -> Iterator[str]:
             yield ""
             if comments and doc and i == 0:
                 yield f"# {doc}"
+            if isinstance(one, Mapping) and all(isinstance(x, Mapping) for x in one.values()):
+                for key, inner in one.items():
+                    yield f"[{path}.{_key(key)}]"
+                    yield from (f"{_key(name)} = {_toml(item)}" for name, item in inner.items())
+                continue
             yield f"[[{path}]]" if isinstance(value, list | tuple) else f"[{path}]"
             if isinstance(one, Mapping):
                 yield from (f"{_key(key)} = {_toml(item)}" for key, item in one.items())

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "Spent", "advisor_spent", "n_weights"]
 
-_TRAINING, _READING = 6, 2
-"""Operations per weight and token, forward and backward or forward alone."""
+_TRAINING = 6
+"""Operations per weight and token, forward and backward."""
 
 
 def n_weights(model: Any) -> int:
@@ -37,7 +37,9 @@ class Spent:
     training_tokens : int
         Tokens that went forward and backward through them.
     operations : float
-        Of training: 6 per weight and token, and 2 for what was only read or written on the way.
+        Of training, 6 per weight and token.
+    asked : int
+        Answers of the Receiver that were needed before: to measure the game, to learn from.
     read, written : float or None
         Tokens per answer, of all models that take part; None where a model does not say.
     """
@@ -45,6 +47,7 @@ class Spent:
     trained: int = 0
     training_tokens: int = 0
     operations: float = 0.0
+    asked: int = 0
     read: float | None = None
     written: float | None = None
 
@@ -90,11 +93,6 @@ class Budget:
 def training(n_weights: int, n_tokens: int) -> float:
     """Operations of training."""
     return float(_TRAINING * n_weights * n_tokens)
-
-
-def reading(n_weights: int, n_tokens: float) -> float:
-    """Operations of reading or writing."""
-    return float(_READING * n_weights * n_tokens)
 
 
 def advisor_spent(

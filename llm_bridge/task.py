@@ -19,7 +19,7 @@ from llm_bridge.reply import Reply
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 
-__all__ = ["SPLITS", "Example", "Split", "Task", "Utilities"]
+__all__ = ["SPLITS", "Example", "Split", "Tally", "Task", "Utilities", "tally_of"]
 
 Split = Literal["train", "measure", "test"]
 SPLITS: tuple[Split, ...] = ("train", "measure", "test")
@@ -59,6 +59,46 @@ class Utilities:
     receiver: FloatArray
 
 
+@dataclass(frozen=True)
+class Tally:
+    """What was read of answers so far.
+
+    Attributes
+    ----------
+    scored : int
+        Answers.
+    unreadable : int
+        Those in which no answer could be found: scored as wrong, and counted here.
+    cut : int
+        Among the unreadable, those that had reached the limit of tokens.
+    """
+
+    scored: int = 0
+    unreadable: int = 0
+    cut: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.scored + other.scored, self.unreadable + other.unreadable, self.cut + other.cut
+        )
+
+    def since(self, before: Tally) -> Tally:
+        """Return what was added to an earlier tally."""
+        return self + Tally(-before.scored, -before.unreadable, -before.cut)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.scored} answers scored, {self.unreadable} unreadable ({self.cut} of them cut "
+            "at the limit)"
+        )
+
+
+def tally_of(task: Task) -> Tally | None:
+    """Return the tally of a task that keeps one, as ``tally``."""
+    tally = getattr(task, "tally", None)
+    return tally if isinstance(tally, Tally) else None
+
+
 class Task(ABC):
     """Items, inputs, prompts and scores. A new task is one file that defines ``TASK``.
 
@@ -76,6 +116,8 @@ class Task(ABC):
         Least and greatest utility.
     max_new_tokens : int
         Longest response asked for.
+    fingerprint : str
+        What tells its data from other data; empty where a task makes its inputs itself.
     """
 
     name: ClassVar[str]
@@ -85,6 +127,7 @@ class Task(ABC):
     sender_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     receiver_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     max_new_tokens: ClassVar[int] = 32
+    fingerprint: str = ""
 
     @abstractmethod
     def examples(self, template: str, split: Split, n: int, seed: int) -> list[Example]:

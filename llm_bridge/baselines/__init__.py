@@ -8,14 +8,16 @@ folder.
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol
 
-from llm_bridge.baselines._ground import Ground, Played
+from llm_bridge.baselines._ground import Asked, Ground, Played
+from llm_bridge.task import Example, Task
 from persuasion.commands.arguments import did_you_mean
 from persuasion.errors import PersuasionError
 
-__all__ = ["Baseline", "Ground", "Played", "load", "names"]
+__all__ = ["Asked", "Baseline", "Ground", "Played", "load", "names"]
 
 
 class Baseline(Protocol):
@@ -25,12 +27,27 @@ class Baseline(Protocol):
         """Say what is missing for it to be tried, or None."""
         ...
 
+    def asks(
+        self, task: Task, training: Sequence[Example], held_out: Sequence[Example]
+    ) -> list[Asked]:
+        """Say every prompt that `play` will put to the Receiver, without putting it."""
+        ...
+
     def play(self, ground: Ground) -> Played:
         """Train what there is to train, and answer the held-out inputs."""
         ...
 
     def control(self) -> Baseline:
         """Return the variant that is bound to gain nothing."""
+        ...
+
+    @property
+    def bound(self) -> str:
+        """Arm that the control cannot be worth more than, up to chance.
+
+        "none", answers of the Receiver told nothing, or "blind", the best answers that do not
+        depend on the item.
+        """
         ...
 
 

@@ -19,7 +19,22 @@ from llm_bridge.task import Example, Task, Utilities
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray, frozen
 
-__all__ = ["Ground", "Played"]
+__all__ = ["Asked", "Ground", "Played", "mean_tokens", "plain_prompts"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt that a baseline puts to the Receiver.
+
+    Attributes
+    ----------
+    prompt : str
+    n : int
+        Answers that are asked for at once; several are drawn.
+    """
+
+    prompt: str
+    n: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +109,7 @@ class Ground:
 
     def unhinted(self, examples: Sequence[Example]) -> list[Reply]:
         """What the Receiver writes when told nothing."""
-        prompts = [self.task.receiver_prompt(example, None) for example in examples]
-        return self.answers(self.receiver, prompts)
+        return self.answers(self.receiver, plain_prompts(self.task, examples))
 
     def answers(self, receiver: TextReceiver, prompts: Sequence[str]) -> list[Reply]:
         """Ask a Receiver, but not for what the log knows."""
@@ -110,7 +124,7 @@ class Ground:
         """
         task = self.task
         shown = [[task.demonstration(x, item) for item in task.items] for x in self.training]
-        scored = self.scores(self.training, [[Reply(y, len(y)) for y in row] for row in shown])
+        scored = self.scores(self.training, [[_as_reply(y, None) for y in row] for row in shown])
         out = {}
         for example, row, one in zip(self.training, shown, scored, strict=True):
             for i, item in enumerate(task.items):
@@ -120,6 +134,24 @@ class Ground:
         return out
 
     # -- values ----------------------------------------------------------------------------
+
+    def blind(self) -> Played:
+        """Value of the best answer to each held-out input that does not depend on the item.
+
+        For the Advisor, among all demonstrations and what the Receiver writes when told nothing.
+        """
+        tokenizer = getattr(self.receiver, "tokenizer", None)
+        answers = [
+            [*(_as_reply(self.task.demonstration(x, item), tokenizer) for item in self.task.items),
+             plain]
+            for x, plain in zip(self.held_out, self.unhinted(self.held_out), strict=True)
+        ]  # fmt: skip
+        scored = self.scores(self.held_out, answers)
+        laws = []
+        for prior, one in zip(self.priors(self.held_out), scored, strict=True):
+            best = int((one.sender @ prior).argmax())
+            laws.append(np.tile(np.eye(len(one.sender))[best], (len(prior), 1)))
+        return self.played(laws, scored, Spent())
 
     def scores(
         self, examples: Sequence[Example], replies: Sequence[Sequence[Reply]]
@@ -157,6 +189,16 @@ class Ground:
     def tokens(self, texts: Sequence[str]) -> float | None:
         """Mean number of the Receiver's tokens, where she says."""
         return mean_tokens(getattr(self.receiver, "tokenizer", None), texts)
+
+
+def _as_reply(text: str, tokenizer: Any) -> Reply:
+    """A text as if the Receiver had written it; characters count where her tokens are unknown."""
+    return Reply(text, len(text) if tokenizer is None else len(tokenizer(text)["input_ids"]) + 1)
+
+
+def plain_prompts(task: Task, examples: Sequence[Example]) -> list[str]:
+    """What the Receiver reads when told nothing."""
+    return [task.receiver_prompt(example, None) for example in examples]
 
 
 def mean_tokens(tokenizer: Any, texts: Sequence[str]) -> float | None:

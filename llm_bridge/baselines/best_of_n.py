@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from llm_bridge.baselines._ground import Ground, Played
+from llm_bridge.baselines._ground import Asked, Ground, Played, plain_prompts
 from llm_bridge.reply import Reply
 from llm_bridge.spending import Spent
+from llm_bridge.task import Example, Task
 from persuasion.errors import PersuasionError
 
 __all__ = ["BASELINE", "BestOfN"]
@@ -53,10 +55,23 @@ class BestOfN:
         """Return best of one: the plain arm."""
         return BestOfN(n=1, temperature=self.temperature)
 
+    @property
+    def bound(self) -> str:
+        """One answer is the plain one."""
+        return "none"
+
+    def asks(
+        self, task: Task, training: Sequence[Example], held_out: Sequence[Example]
+    ) -> list[Asked]:
+        """The plain answer to each held-out input, and one answer less than n drawn."""
+        prompts = plain_prompts(task, held_out)
+        drawn = [Asked(prompt, self.n - 1) for prompt in prompts] if self.n > 1 else []
+        return [*(Asked(prompt) for prompt in prompts), *drawn]
+
     def play(self, ground: Ground) -> Played:
         """Answer the held-out inputs n times and choose."""
         candidates = [[reply] for reply in ground.unhinted(ground.held_out)]
-        prompts = [ground.task.receiver_prompt(example, None) for example in ground.held_out]
+        prompts = plain_prompts(ground.task, ground.held_out)
         if self.n > 1:
             for one, drawn in zip(candidates, self._drawn(ground, prompts), strict=True):
                 one += drawn

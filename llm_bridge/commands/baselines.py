@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +18,11 @@ from persuasion.commands.progress import Tell, progress_bar
 from persuasion.errors import PersuasionError
 
 if TYPE_CHECKING:
-    from llm_bridge.compare import Comparison
+    from llm_bridge.comparison import Comparison
     from llm_bridge.config import ExperimentConfig
     from llm_bridge.experiment import Bar
+    from llm_bridge.staging.experiment_stages import ExperimentStages
+    from llm_bridge.staging.plan import Seat
     from llm_bridge.staging.workshop import Workshop
 
 __all__ = ["baselines", "conduct_baselines"]
@@ -41,8 +45,16 @@ def baselines(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="all_items, best_of_n, corrector or fine_tuned; repeatable. All that can be tried "
-            "when left out.",
+            help="all_items, best_of_n, corrector or fine_tuned; repeatable. Those of the run, or "
+            "all, when left out.",
+        ),
+    ] = None,
+    receiver: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another Receiver of the run, with whom they are tried too; repeatable. Those "
+            "that the run names when left out.",
         ),
     ] = None,
     quiet: Quiet = False,
@@ -66,31 +78,33 @@ def baselines(
 
     config = read_config(folder / "config.toml")
     try:
-        found = conduct_baselines(config, folder, task, baseline, bar=bar)
+        found = conduct_baselines(config, folder, task, baseline, receiver, bar=bar)
     except KeyboardInterrupt:
         note(f"interrupted; what had finished is kept in {folder}. The same command goes on")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     if json:
         say((folder / "baselines.json").read_text(encoding="utf-8").rstrip())
     elif not quiet:
-        for one in found.values():
-            table = one.table()
-            say(table.caption)
-            print_table(table.columns, table.rows, right=range(1, len(table.columns)))
-            say()
+        for one in (one for by_receiver in found.values() for one in by_receiver.values()):
+            for table in (one.table(), one.controls_table()):
+                right = [i for i in range(len(table.columns)) if i not in table.left]
+                say(table.caption)
+                print_table(table.columns, table.rows, right=right)
+                say()
         note(f"wrote {folder / 'baselines.html'} and baselines.json beside it")
 
 
 def conduct_baselines(
     config: ExperimentConfig,
     folder: Path,
-    tasks: list[str] | None = None,
-    names: list[str] | None = None,
+    tasks: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    receivers: Sequence[str] | None = None,
     *,
     workshop: Workshop | None = None,
     unsafe_exec: bool = False,
     bar: Bar | None = None,
-) -> dict[str, Comparison]:
+) -> dict[str, dict[str, Comparison]]:
     """Try baselines on what a run measured, or find them tried; write ``baselines.html`` there.
 
     Parameters
@@ -98,8 +112,13 @@ def conduct_baselines(
     config : ExperimentConfig
         Of the run; what of it is not finished is made first.
     folder : path
-    tasks, names : list of str, optional
-        Which tasks and baselines; default all.
+    tasks : sequence of str, optional
+        Default all.
+    names : sequence of str, optional
+        Which baselines; default those of `config`, or else all. What cannot be tried with a
+        Receiver is left out, and the table says why.
+    receivers : sequence of str, optional
+        Other Receivers; default those of `config`.
     workshop : Workshop, optional
     unsafe_exec : bool
         As in `llm_bridge.cli.conduct`.
@@ -108,13 +127,14 @@ def conduct_baselines(
 
     Returns
     -------
-    dict of str to Comparison
-        By task.
+    dict of str to dict of str to Comparison
+        By task and Receiver.
 
     Raises
     ------
     PersuasionError
-        Before any work when a task or baseline does not exist, or something needed is missing.
+        Before any work when a task, baseline or Receiver does not exist, or something needed is
+        missing.
     """
     from json import dumps
 
@@ -124,42 +144,62 @@ def conduct_baselines(
     need(*NEEDED)
     from llm_bridge import baselines as known
     from llm_bridge.experiment import opened
-    from llm_bridge.staging.baseline_stages import compared, plan_compared
+    from llm_bridge.pages.comparison import comparison_section
+    from llm_bridge.sections import BaselinesSection
     from llm_bridge.staging.local_workshop import LocalWorkshop
     from llm_bridge.staging.plan import stage_names
-    from persuasion.report import Paragraph, Report, Section
+    from persuasion.report import Report
     from persuasion.whole_file import write_whole
 
+    others = [other.name for other in config.other]
     for what, given, legal in (
         ("--task", tasks, config.tasks),
         ("--baseline", names, known.names()),
+        ("--receiver", receivers, others),
     ):
         for name in given or ():
             if name not in legal:
                 raise PersuasionError(
                     f"{what}: there is no {name!r}{did_you_mean(name, legal)} (legal are "
-                    f"{', '.join(legal)})"
+                    f"{', '.join(legal) or 'none'})"
                 )
+    chosen = BaselinesSection(
+        tuple(dict.fromkeys(names or config.baselines.names or known.names())),
+        tuple(dict.fromkeys(config.baselines.receivers if receivers is None else receivers)),
+    )
+    config = replace(config, baselines=chosen)
     shop = workshop or LocalWorkshop(config, unsafe_exec=unsafe_exec)
-    chosen = list(dict.fromkeys(tasks or config.tasks))
-    loaded = {name: shop.task(name) for name in chosen}
-    found = {}
-    stages = [*stage_names(config), *(f"baselines-{name}" for name in chosen)]
-    with opened(config, folder, shop, names=stages, bar=bar) as steps:
-        seat = steps.receivers()[0]
-        for name, one in loaded.items():
-            measured = steps.measured(name, seat)
-            solved = steps.solved(name, measured)
-            advised = steps.advised(plan_compared(steps, name), measured, solved)
-            found[name] = compared(steps, one, seat, measured, advised, names)
-        content = {name: one.to_dict() for name, one in found.items()}
+    with opened(config, folder, shop, names=stage_names(config), bar=bar) as steps:
+        steps.check_ahead()
+        seats = steps.receivers()
+        found = {
+            name: _compared(steps, name, seats) for name in dict.fromkeys(tasks or config.tasks)
+        }
+        content = {
+            task: {name: one.to_dict() for name, one in by_receiver.items()}
+            for task, by_receiver in found.items()
+        }
         write_whole(folder / "baselines.json", dumps(content).encode())
-        words = Paragraph(
-            "Each baseline learns from the inputs that the Advisor learned from, with as many "
-            "operations as her training took; what an answer takes is counted beside it. A control "
-            "is the same baseline with its source of gain taken away."
-        )
-        sections = [Section(f"Task {name}", [words, one.table()]) for name, one in found.items()]
         title = f"Persuasion beside other ways: {config.name}"
-        Report(title, sections).write(folder / "baselines.html")
+        Report(title, list(comparison_section(found))).write(folder / "baselines.html")
+    return found
+
+
+def _compared(steps: ExperimentStages, name: str, seats: Sequence[Seat]) -> dict[str, Comparison]:
+    """Stages of one task up to the baselines with each Receiver with whom they are tried."""
+    from llm_bridge.staging.baseline_stages import compared
+    from llm_bridge.staging.plan import plan_compared, plans_of
+
+    config, task, (main, *others) = steps.config, steps.task(name), seats
+    measured = steps.measured(name, main)
+    solved = steps.solved(name, measured)
+    trained = {plan: steps.advised(plan, measured, solved) for plan in plans_of(config, name)}
+    advised = trained[plan_compared(config, name)]
+    judged = steps.evaluated(name, main, measured, trained)
+    found = {main.name: compared(steps, task, main, measured, advised, judged)}
+    for other in others:
+        if other.name in config.baselines.receivers:
+            theirs = steps.measured(name, other)
+            judged = steps.transferred(name, other, theirs, trained)
+            found[other.name] = compared(steps, task, other, theirs, advised, judged)
     return found

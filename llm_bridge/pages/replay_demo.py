@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from llm_bridge.pages import reading_demo
 from llm_bridge.pages.plots import Bar, plot_arms
 from llm_bridge.replay.study import ARMS, HeldOut, answered, held_out, laws_of
 from persuasion import zoo
@@ -20,7 +21,12 @@ _KINDS = dict(zip(ARMS, ("baseline", "disclosure", "optimum"), strict=True))
 
 
 def sections(progress: Progress) -> list[Section]:
-    """Solve the game of recorded answers, and play it on questions it was not measured on."""
+    """Solve the game of recorded answers and play it; then an Advisor who reads the questions."""
+    return [_recorded(progress), *reading_demo.sections(progress)]
+
+
+def _recorded(progress: Progress) -> Section:
+    """Solve the game, and play it on questions that it was not measured on."""
     progress("real models: solving the game of recorded answers")
     game = zoo.load("gsm8k_replay")
     exact = solve(game, exact=True)
@@ -64,7 +70,7 @@ def sections(progress: Progress) -> list[Section]:
         ),
         _variants(progress),
     ]  # fmt: skip
-    return [Section("Real models: which one to ask", blocks)]
+    return Section("Real models: which one to ask", blocks)
 
 
 def _splits(found: HeldOut) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from llm_bridge.experiment import Outcome
 from llm_bridge.meter import in_words
+from llm_bridge.pages.comparison import comparison_section
 from llm_bridge.pages.online_report import online_sections_in
 from llm_bridge.pages.plots import Bar, plot_arms, plot_kernels, plot_learning, plot_transfer
 from llm_bridge.pages.results import (
@@ -18,6 +19,7 @@ from llm_bridge.pages.results import (
     controls_table,
     how_many_held,
     order_of,
+    tally_table,
     transfer_tables,
     what_was_seen,
 )
@@ -45,7 +47,8 @@ def report_on(outcome: Outcome) -> Report:
     receiver = outcome.config.receiver.name
     keys = {task: measured.get(f"measure-{task}-{receiver}", "") for task in outcome.config.tasks}
     sections += [_controls(outcome), *_transfer(outcome)]
-    sections += [*online_sections_in(outcome.folder, keys), _repeat(outcome)]
+    sections += comparison_section(outcome.comparisons)
+    sections += [*online_sections_in(outcome.folder, keys), *_asked(outcome), _repeat(outcome)]
     return Report(f"Persuading language models: {outcome.config.name}", sections, _LEAD)
 
 
@@ -54,8 +57,7 @@ def task_section(outcome: Outcome, task: str) -> Section:
     from llm_bridge import tasks
 
     evaluation = outcome.evaluations[task]
-    about = (type(tasks.load(task)).__doc__ or "").strip().split("\n\n")[0]
-    blocks: list[Block] = [Paragraph(" ".join(about.split()))]
+    blocks: list[Block] = [Paragraph(tasks.about(task))]
     bars = []
     for name in order_of(evaluation):
         if evaluation.arms[name].kind == "control":
@@ -186,6 +188,15 @@ def _transfer(outcome: Outcome) -> Iterator[Section]:
         )
         blocks.append(table)
     yield Section("One Advisor, several Receivers", blocks)
+
+
+def _asked(outcome: Outcome) -> Iterator[Section]:
+    """What came of requests, and answers that could not be read."""
+    blocks: list[Block] = [Paragraph(line) for line in outcome.reports]
+    if outcome.tallies:
+        blocks.append(tally_table(outcome))
+    if blocks:
+        yield Section("Requests and answers", blocks)
 
 
 def _repeat(outcome: Outcome) -> Section:

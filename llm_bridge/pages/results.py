@@ -6,14 +6,16 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from llm_bridge.bootstrap import Interval
 from llm_bridge.claims import Claim
+from llm_bridge.comparison import BLIND
 from llm_bridge.evaluation import Evaluation
 from llm_bridge.experiment import Outcome
+from llm_bridge.pages.comparison import record_of
 from llm_bridge.pages.tables import to_markdown
 from llm_bridge.pages.tracking import Curve
 from llm_bridge.transfer import Transfer
@@ -27,11 +29,13 @@ __all__ = [
     "arms_table",
     "claims_of",
     "claims_table",
+    "comparison_tables",
     "controls_of",
     "controls_table",
     "curves_of",
     "how_many_held",
     "order_of",
+    "tally_table",
     "transfer_tables",
     "what_was_seen",
     "write_results",
@@ -255,6 +259,25 @@ def transfer_tables(outcome: Outcome) -> dict[str, Table]:
     return tables
 
 
+def tally_table(outcome: Outcome) -> Table:
+    """Return how many answers could not be read, by stage; they count as wrong."""
+    rows = [
+        [stage, f"{tally.scored:,}", f"{tally.unreadable:,}", f"{tally.cut:,}"]
+        for stage, tally in outcome.tallies.items()
+    ]
+    return Table(
+        ["stage", "answers", "unreadable", "of them cut at the limit"],
+        rows,
+        "Answers in which nothing could be read count as wrong",
+    )
+
+
+def comparison_tables(outcome: Outcome) -> list[Table]:
+    """Return what other ways are worth and take, and their controls, by task and Receiver."""
+    compared = [one for found in outcome.comparisons.values() for one in found.values()]
+    return [table for one in compared for table in (one.table(), one.controls_table())]
+
+
 def what_was_seen(outcome: Outcome) -> str:
     """Say what the Advisors of this experiment knew of the linear program."""
     match outcome.config.advisor.mode:
@@ -292,7 +315,7 @@ def write_results(outcome: Outcome, folder: Path) -> None:
     write_whole(folder / "config.toml", outcome.config.to_toml().encode())
     write_whole(folder / "table.csv", _csv(list(_records(outcome))).encode())
     tables = [arms_table(outcome), claims_table(outcome), controls_table(outcome)]
-    tables += transfer_tables(outcome).values()
+    tables += [*transfer_tables(outcome).values(), *comparison_tables(outcome)]
     text = "\n\n".join(f"**{table.caption}**\n\n{to_markdown(table)}" for table in tables)
     write_whole(folder / "table.md", f"{text}\n\n{what_was_seen(outcome)}\n".encode())
     full = json.dumps(_full(outcome), indent=1, ensure_ascii=False, allow_nan=False)
@@ -309,30 +332,37 @@ def _evaluations(outcome: Outcome) -> Iterator[tuple[str, Evaluation]]:
 
 def _records(outcome: Outcome) -> Iterator[dict[str, Any]]:
     for task, evaluation in _evaluations(outcome):
-        for name in order_of(evaluation):
-            arm, gap = evaluation.arms[name], _gap(evaluation, name)
-            sender, receiver = (evaluation.value(name, of=of) for of in ("sender", "receiver"))
-            adversarial = None
-            if arm.adversarial is not None:
-                adversarial = evaluation.value(name, of="adversarial").mean
-            yield {
-                "task": task,
-                "receiver": evaluation.receiver,
-                "rule": evaluation.rule,
-                "arm": name,
-                "kind": arm.kind,
-                "n_signals": arm.n_signals,
-                "n_inputs": len(evaluation.inputs),
-                "value": sender.mean,
-                "lower": sender.lower,
-                "upper": sender.upper,
-                "value_ties_against": adversarial,
-                "receiver_value": receiver.mean,
-                "receiver_lower": receiver.lower,
-                "receiver_upper": receiver.upper,
-                "measured_optimum": None if gap is None else gap[0],
-                "gap": None if gap is None else gap[1],
-            }
+        yield from (_record(task, evaluation, name) for name in order_of(evaluation))
+        compared = outcome.comparisons[task].get(evaluation.receiver)
+        if compared is not None:
+            others = (arm for name in compared.baselines for arm in (name, f"control {name}"))
+            yield from (_record(task, compared.evaluation, arm) for arm in (BLIND, *others))
+
+
+def _record(task: str, evaluation: Evaluation, name: str) -> dict[str, Any]:
+    arm, gap = evaluation.arms[name], _gap(evaluation, name)
+    sender, receiver = (evaluation.value(name, of=of) for of in ("sender", "receiver"))
+    adversarial = None
+    if arm.adversarial is not None:
+        adversarial = evaluation.value(name, of="adversarial").mean
+    return {
+        "task": task,
+        "receiver": evaluation.receiver,
+        "rule": evaluation.rule,
+        "arm": name,
+        "kind": arm.kind,
+        "n_signals": arm.n_signals,
+        "n_inputs": len(evaluation.inputs),
+        "value": sender.mean,
+        "lower": sender.lower,
+        "upper": sender.upper,
+        "value_ties_against": adversarial,
+        "receiver_value": receiver.mean,
+        "receiver_lower": receiver.lower,
+        "receiver_upper": receiver.upper,
+        "measured_optimum": None if gap is None else gap[0],
+        "gap": None if gap is None else gap[1],
+    }
 
 
 def _full(outcome: Outcome) -> dict[str, Any]:
@@ -358,6 +388,10 @@ def _full(outcome: Outcome) -> dict[str, Any]:
             {"task": one.task, "arm": one.arm, "advisor": one.advisor, "fails": one.fails,
              "of": one.of, **_limits(one.ahead)}
             for one in controls_of(outcome)
+        ],
+        "answers": {stage: asdict(tally) for stage, tally in outcome.tallies.items()},
+        "comparisons": [
+            record_of(one) for found in outcome.comparisons.values() for one in found.values()
         ],
         "note": what_was_seen(outcome),
     }  # fmt: skip

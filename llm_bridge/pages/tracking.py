@@ -78,4 +78,5 @@ def track(
             for step, value in points:
                 accelerator.log({title: value}, step=step)
     finally:
-        accelerator.end_training()
+        for tracker in accelerator.trackers:  # end_training would part this process from others
+            tracker.finish()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import is_dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -102,7 +102,7 @@ class LocalReceiver:
         batch_size: int = 256,
         device: torch.device | str | None = None,
         **options: Any,
-    ) -> LocalReceiver:
+    ) -> Self:
         """Load a checkpoint.
 
         Parameters
@@ -159,6 +159,41 @@ class LocalReceiver:
         """
         return self._answers(prompts, max_new_tokens, progress, {"do_sample": False})
 
+    def generate_share(
+        self,
+        prompts: Sequence[str],
+        number: int,
+        count: int,
+        *,
+        max_new_tokens: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[int, Reply]:
+        """Answer every `count`-th batch of `generate`, from batch `number` on.
+
+        Parameters
+        ----------
+        prompts : sequence of str
+        number, count : int
+            Which share of how many.
+        max_new_tokens : int, >= 1
+        progress : callable, optional
+            As for `generate`, as if all shares went on alike.
+
+        Returns
+        -------
+        dict of int to Reply
+            By the prompt's place. Batches are what they would be for one process, so that all
+            shares together are its answers, to the bit.
+        """
+        rows = self._read(prompts, max_new_tokens)
+
+        def tell(done: int, mine: int) -> None:
+            if progress is not None:
+                progress(len(rows) if done == mine else min(done * count, len(rows)), len(rows))
+
+        mine = self._batched(rows)[number::count]
+        return self._written(rows, mine, max_new_tokens, tell, {"do_sample": False})
+
     def sample_many(
         self,
         prompts: Sequence[str],
@@ -204,6 +239,12 @@ class LocalReceiver:
         progress: Callable[[int, int], None] | None,
         decoding: Mapping[str, Any],
     ) -> list[Reply]:
+        rows = self._read(prompts, max_new_tokens)
+        replies = self._written(rows, self._batched(rows), max_new_tokens, progress, decoding)
+        return [replies[place] for place in range(len(prompts))]
+
+    def _read(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
+        """Tokens of each prompt, checked."""
         if isinstance(prompts, str):
             raise PersuasionError("`prompts` must be a sequence of texts; got one text")
         if max_new_tokens < 1:
@@ -215,10 +256,26 @@ class LocalReceiver:
         if empty:
             raise PersuasionError(f"prompt {empty[0]} is empty: {prompts[empty[0]]!r}")
         check_context(self.model, map(len, rows), max_new_tokens, "prompts")
+        return rows
+
+    def _batched(self, rows: list[list[int]]) -> list[list[int]]:
+        """Places of the rows, batch by batch."""
         # the longest come first: if memory does not suffice, it shows at once
         order = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
+        return [order[k : k + self.batch_size] for k in range(0, len(order), self.batch_size)]
+
+    def _written(
+        self,
+        rows: list[list[int]],
+        batches: list[list[int]],
+        max_new_tokens: int,
+        progress: Callable[[int, int], None] | None,
+        decoding: Mapping[str, Any],
+    ) -> dict[int, Reply]:
+        """Answers to the rows at the places that `batches` lists."""
+        order = [place for batch in batches for place in batch]
+        total, size = len(order), self.batch_size
         replies: dict[int, Reply] = {}
-        size = self.batch_size
         while order:
             batch = order[:size]
             written: list[Reply] | None
@@ -242,8 +299,8 @@ class LocalReceiver:
             replies.update(zip(batch, written, strict=True))
             order = order[size:]
             if progress is not None:
-                progress(len(replies), len(prompts))
-        return [replies[place] for place in range(len(prompts))]
+                progress(len(replies), total)
+        return replies
 
     def _write(
         self, rows: list[list[int]], max_new_tokens: int, decoding: Mapping[str, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -11,8 +10,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from llm_bridge.receivers.recordings import line_of, recorded_in, shown
 from llm_bridge.receivers.rules import rule as rule_named
 from llm_bridge.reply import Reply
+from llm_bridge.requests.counting import counter
 from llm_bridge.task import Example, Task
 from persuasion.errors import PersuasionError
 from persuasion.game import PersuasionGame
@@ -22,7 +23,6 @@ from persuasion.whole_file import write_whole
 
 __all__ = ["ReplayReceiver"]
 
-_SHOWN = 80
 _COMPARED = 2000
 """Recorded prompts among which the one most like an unknown prompt is looked for."""
 
@@ -65,7 +65,7 @@ class ReplayReceiver:
         self._replies = dict(replies)
         digest = blake2b(digest_size=16)
         for prompt, reply in sorted(self._replies.items()):
-            digest.update(_line(prompt, reply).encode())
+            digest.update(line_of(prompt, reply).encode())
         digest.update(
             (repr(self.rule) if is_dataclass(self.rule) else type(self.rule).__qualname__).encode()
         )
@@ -82,35 +82,35 @@ class ReplayReceiver:
         path: str | os.PathLike[str],
         rule: Receiver | str = "posterior_sampling",
         name: str | None = None,
+        count_tokens: Any = None,
     ) -> ReplayReceiver:
-        """Read recorded answers.
+        """Read recorded answers, or the requests to a server that were kept with their answers.
 
         Parameters
         ----------
         path : path
             One JSON object per line: ``prompt``, ``text``, ``n_tokens`` and, unless true,
-            ``finished``. The same line twice is legal.
+            ``finished``. Or the cache of an `OpenAIReceiver`: what was asked first of each prompt
+            and has one answer; further samples, failures and refusals are passed over. The same
+            answer twice is legal, both kinds in one file are not.
         rule, name
             As for the class; the name is that of the file by default.
+        count_tokens : callable or tokenizer, optional
+            Counts the tokens of answers for which a server gave no number, as in `OpenAIReceiver`.
 
         Raises
         ------
         PersuasionError
-            When the file cannot be read, a line is no such object, or a prompt has two answers.
+            When the file cannot be read, a line is no such object, a prompt has two answers, or a
+            server did not say how many tokens an answer has.
         """
         replies: dict[str, Reply] = {}
-        try:
-            lines = Path(path).read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as cause:
-            raise PersuasionError(f"{path} cannot be read: {cause}") from cause
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            prompt, reply = _read(line, f"line {number} of {path}")
+        counting = None if count_tokens is None else counter(count_tokens)
+        for where, prompt, reply in recorded_in(Path(path), counting):
             if replies.setdefault(prompt, reply) != reply:
                 raise PersuasionError(
-                    f"line {number} of {path} gives another answer to a prompt answered before: "
-                    f"{_cut(prompt)}. Keep one of the two"
+                    f"{where} gives another answer to a prompt answered before: "
+                    f"{shown(prompt)}. Keep one of the two"
                 )
         if not replies:
             raise PersuasionError(f"{path} holds no recorded answers")
@@ -146,7 +146,7 @@ class ReplayReceiver:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write what `from_jsonl` reads, all of it or nothing."""
-        text = "".join(_line(prompt, reply) + "\n" for prompt, reply in self._replies.items())
+        text = "".join(line_of(prompt, reply) + "\n" for prompt, reply in self._replies.items())
         return write_whole(Path(path), text.encode())
 
     # -- the Receiver ------------------------------------------------------------------------
@@ -159,6 +159,26 @@ class ReplayReceiver:
     def respond(self, game: PersuasionGame, posteriors: FloatArray) -> FloatArray:
         """Probabilities ``[signal, believed item]``, by her rule."""
         return self.rule.respond(game, posteriors)
+
+    def check(self, prompts: Sequence[str], *, max_new_tokens: int) -> None:
+        """Refuse what `generate` could not answer.
+
+        Raises
+        ------
+        PersuasionError
+            When a prompt was not recorded, or its answer is longer than `max_new_tokens`.
+        """
+        if isinstance(prompts, str):
+            raise PersuasionError("`prompts` must be a sequence of texts; got one text")
+        unknown = [prompt for prompt in prompts if prompt not in self._replies]
+        if unknown:
+            raise self._mismatch(unknown, len(prompts))
+        longest = max((self._replies[prompt].n_tokens for prompt in prompts), default=0)
+        if longest > max_new_tokens:
+            raise PersuasionError(
+                f"a recorded answer has {longest} tokens, but at most {max_new_tokens} are asked "
+                "for; an answer cannot be cut after the fact: raise `max_new_tokens`"
+            )
 
     def generate(
         self,
@@ -174,18 +194,8 @@ class ReplayReceiver:
         PersuasionError
             When a prompt was not recorded, or its answer is longer than `max_new_tokens`.
         """
-        if isinstance(prompts, str):
-            raise PersuasionError("`prompts` must be a sequence of texts; got one text")
-        unknown = [prompt for prompt in prompts if prompt not in self._replies]
-        if unknown:
-            raise self._mismatch(unknown, len(prompts))
+        self.check(prompts, max_new_tokens=max_new_tokens)
         replies = [self._replies[prompt] for prompt in prompts]
-        longest = max((reply.n_tokens for reply in replies), default=0)
-        if longest > max_new_tokens:
-            raise PersuasionError(
-                f"a recorded answer has {longest} tokens, but at most {max_new_tokens} are asked "
-                "for; an answer cannot be cut after the fact: raise `max_new_tokens`"
-            )
         if progress is not None and replies:
             progress(len(replies), len(replies))
         return replies
@@ -195,37 +205,16 @@ class ReplayReceiver:
         like = get_close_matches(unknown[0], among, n=1, cutoff=0.0)
         return PersuasionError(
             f"{self.name} has no answer to {len(unknown)} of {n_prompts} prompts, the first "
-            f"{_cut(unknown[0])}; the recorded prompt most like it is {_cut(like[0])}. "
-            "Prompts must be the recorded ones, letter by letter"
+            f"{shown(unknown[0])}; the recorded prompt most like it is {shown(like[0])}. "
+            f"{_difference(unknown[0], like[0])}; prompts must be the recorded ones, letter by "
+            "letter"
         )
 
 
-def _line(prompt: str, reply: Reply) -> str:
-    return json.dumps(
-        {"prompt": prompt, "text": reply.text, "n_tokens": reply.n_tokens,
-         "finished": reply.finished}
-    )  # fmt: skip
-
-
-def _read(line: str, where: str) -> tuple[str, Reply]:
-    try:
-        row: dict[str, Any] = json.loads(line)
-        prompt, text, n_tokens = row["prompt"], row["text"], row["n_tokens"]
-        finished = row.get("finished", True)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
-        raise PersuasionError(
-            f"{where} is no recorded answer; it must be a JSON object with prompt, text, n_tokens "
-            "and, unless true, finished"
-        ) from cause
-    texts = isinstance(prompt, str) and isinstance(text, str)
-    whole = isinstance(n_tokens, int) and not isinstance(n_tokens, bool) and n_tokens >= 0
-    if not (texts and whole and isinstance(finished, bool)):
-        raise PersuasionError(
-            f"{where}: prompt and text must be texts, n_tokens a whole number >= 0, finished true "
-            f"or false; got {line[:_SHOWN]}"
-        )
-    return prompt, Reply(text, n_tokens, finished)
-
-
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+def _difference(given: str, recorded: str) -> str:
+    """Where two texts part, which may be far behind what is shown of them."""
+    pairs = enumerate(zip(given, recorded, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(len(given), len(recorded)))
+    return (
+        f"They part at character {same + 1}: {shown(given[same:])} against {shown(recorded[same:])}"
+    )

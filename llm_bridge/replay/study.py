@@ -24,7 +24,7 @@ from persuasion.results import Solution
 from persuasion.scheme import SignalingScheme
 from persuasion.zoo.gsm8k_replay import MODELS, Questions, questions, replay_game
 
-__all__ = ["ARMS", "HeldOut", "answered", "held_out", "laws_of"]
+__all__ = ["ARMS", "HeldOut", "answered", "held_out", "laws_of", "splits"]
 
 ARMS = ("no disclosure", "full disclosure", "optimal scheme")
 """What the Receiver is told of the level."""
@@ -115,19 +115,13 @@ def held_out(
     True
     """
     asked = questions() if asked is None else asked
-    n_out = round(share * len(asked))
-    if n_splits < 1 or not 0 < n_out < len(asked):
-        raise PersuasionError(
-            "`n_splits` must be at least 1 and `share` leave questions on both sides; got "
-            f"{n_splits} splits, {n_out} of {len(asked)} questions held out"
-        )
+    parts = splits(len(asked), n_splits, share, seed)
     accuracy = np.zeros((n_splits, len(ARMS)))
     total = np.zeros((len(asked), len(ARMS)))
     times = np.zeros(len(asked))
     obeyed, margins = np.zeros(n_splits, dtype=np.bool_), np.zeros(n_splits)
-    for split in range(n_splits):
-        order = np.random.default_rng([seed, split]).permutation(len(asked))
-        out, rest = order[:n_out], asked.subset(order[n_out:])
+    for split, (out, others) in enumerate(parts):
+        rest = asked.subset(others)
         game = replay_game(rest, **parameters)
         solution = solve_with_margin(game, margin)
         chances = answered(asked.subset(out), laws_of(game, solution))
@@ -142,6 +136,39 @@ def held_out(
     with np.errstate(invalid="ignore"):
         by_question = total / times[:, None]
     return HeldOut(frozen(accuracy), frozen(by_question), obeyed, frozen(margins))
+
+
+def splits(
+    n_questions: int, n_splits: int, share: float, seed: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Divide questions at random, again and again.
+
+    Parameters
+    ----------
+    n_questions, n_splits : int
+    share : float in (0, 1)
+        Of the questions, held out in each split.
+    seed : int
+        Split number i depends on `seed` and i only.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        Places of the questions held out, and of the others.
+
+    Raises
+    ------
+    PersuasionError
+        When there is no split, or no question on one of the sides.
+    """
+    n_out = round(share * n_questions)
+    if n_splits < 1 or not 0 < n_out < n_questions:
+        raise PersuasionError(
+            "`n_splits` must be at least 1 and `share` leave questions on both sides; got "
+            f"{n_splits} splits, {n_out} of {n_questions} questions held out"
+        )
+    orders = (np.random.default_rng([seed, i]).permutation(n_questions) for i in range(n_splits))
+    return [(order[:n_out], order[n_out:]) for order in orders]
 
 
 def laws_of(game: PersuasionGame, solution: Solution) -> FloatArray:

@@ -116,14 +116,30 @@ class Estimate:
         With answers of full length; prompts at so many bytes per token, and at one byte.
     likely_cost, most_cost : float
         Money; 0 without prices.
+
+    Examples
+    --------
+    >>> parts = [Estimate(2, 0, Usage(10, 8), Usage(40, 8)), Estimate(0, 3)]
+    >>> print(sum(parts, Estimate()))
+    2 requests (3 more are answered already): likely 18 tokens, at most 48
     """
 
-    requests: int
-    cached: int
-    likely: Usage
-    most: Usage
-    likely_cost: float
-    most_cost: float
+    requests: int = 0
+    cached: int = 0
+    likely: Usage = Usage()
+    most: Usage = Usage()
+    likely_cost: float = 0.0
+    most_cost: float = 0.0
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(
+            self.requests + other.requests,
+            self.cached + other.cached,
+            self.likely + other.likely,
+            self.most + other.most,
+            self.likely_cost + other.likely_cost,
+            self.most_cost + other.most_cost,
+        )
 
     def __str__(self) -> str:
         text = (
@@ -141,12 +157,17 @@ class Meter:
     Parameters
     ----------
     budget : Budget
-    spent : Usage
+    spent : Usage, optional
         Before now.
+    presumed : Usage, optional
+        The part of it that is not known to have been used, only that it was no more.
     """
 
-    def __init__(self, budget: Budget, spent: Usage | None = None) -> None:
+    def __init__(
+        self, budget: Budget, spent: Usage | None = None, presumed: Usage | None = None
+    ) -> None:
         self.budget = budget
+        self._presumed = Usage() if presumed is None else presumed
         self._spent = Usage() if spent is None else spent
         self._reserved = Usage()
         self._changed = threading.Condition()
@@ -206,6 +227,11 @@ class Meter:
         spent = f"{self._spent.tokens} of {budget.tokens} tokens are spent"
         if budget.money is not None:
             spent += f", {self.cost:.4g} of {budget.money:.4g} in money"
+        if self._presumed.tokens:
+            spent += (
+                f" (of these tokens {self._presumed.tokens} perhaps, by requests on the way when a "
+                "process was killed)"
+            )
         over_money = budget.money is not None and wanted.cost(budget.prices) > budget.money
         if wanted.tokens > budget.tokens or over_money:
             cap = "money" if wanted.tokens <= budget.tokens else "tokens"

@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from importlib import import_module
 from typing import Any
 
+from llm_bridge.requests.answers import MalformedError, checked, shortened, used_by
 from llm_bridge.requests.budget import Usage
+from llm_bridge.requests.ledger import Outcome
+from llm_bridge.requests.traffic import Traffic
 from persuasion.errors import PersuasionError
 
-__all__ = ["Calls", "Traffic"]
+__all__ = ["Calls", "RefusedError"]
+
+_LOG = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _PASSING = (408, 409, 425, 429)
-_SHOWN = 120
+_LARGEST = 2**26
+"""Bytes of an answer; more is no answer to a request for a few tokens."""
+
+Settle = Callable[[Outcome], None]
 
 
-@dataclass(frozen=True)
-class Traffic:
-    """What became of requests.
-
-    Attributes
-    ----------
-    sent : int
-        Requests, repeated ones included.
-    answered : int
-        Those with a well-formed answer.
-    malformed : int
-        Answers that are no JSON, or not of the agreed form.
-    refused : int
-        Answers with an error status; 429 asks everybody to wait.
-    lost : int
-        Time-outs and lost connections.
-    choices_missing : int
-        Choices asked for that did not come back.
-    """
-
-    sent: int = 0
-    answered: int = 0
-    malformed: int = 0
-    refused: int = 0
-    lost: int = 0
-    choices_missing: int = 0
-
-    def __str__(self) -> str:
-        return ", ".join(
-            f"{value} {name.replace('_', ' ')}" for name, value in asdict(self).items()
-        )
-
-
-class _MalformedError(Exception):
-    """An answer that is not what was agreed."""
+class RefusedError(PersuasionError):
+    """A server does not take a request, and would not the next time."""
 
 
 class Calls:
@@ -72,7 +49,14 @@ class Calls:
     Notes
     -----
     A server that says 429 makes all threads wait, not only the one that was told. The client's own
-    retries are off: every request that is sent is counted and paid from the budget.
+    retries are off: every request that is sent is counted and paid from the budget. What is tried
+    again is logged as a warning, the 1st, 2nd, 4th, 8th ... time that its kind occurs.
+
+    Attributes
+    ----------
+    traffic : Traffic
+    problems : dict of str to str
+        The last problem of each kind that `traffic` counts.
     """
 
     def __init__(
@@ -90,11 +74,15 @@ class Calls:
         self.base_url, self.endpoint = base_url, endpoint
         self.retries = retries
         self.first_pause_s = FIRST_PAUSE_S if first_pause_s is None else first_pause_s
+        self._timeout_s = timeout_s
+        self._broken, self._late = _errors_below()
         self._client = OpenAI(base_url=base_url, api_key=key, timeout=timeout_s, max_retries=0)
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._stopped = threading.Event()
         self.traffic = Traffic()
+        self.problems: dict[str, str] = {}
+        self._told: Counter[str] = Counter()
 
     def close(self) -> None:
         """Close the connections."""
@@ -109,94 +97,98 @@ class Calls:
         self._stopped.clear()
 
     def ask(
-        self,
-        body: Mapping[str, Any],
-        reserve: Callable[[], None],
-        settle: Callable[[Usage | None, str], None],
-        most: Usage,
+        self, body: Mapping[str, Any], begin: Callable[[], Settle], most: Usage
     ) -> dict[str, Any]:
         """Return a checked answer: ``choices`` (text, finish), ``usage`` or None, ``used``, ``id``.
 
         Parameters
         ----------
         body : mapping
-        reserve, settle : callable
-            Called around every attempt: may it be sent; what did it use (None: nothing), and what
-            was the problem ("": none).
+        begin : callable
+            Called before every attempt; raises if it may not be sent. What it returns is called
+            with what became of the attempt.
         most : Usage
             The most an attempt can use; taken as used where nobody knows.
+
+        Raises
+        ------
+        PersuasionError
+            When the server goes on failing, or says that it will.
         """
         problem = ""
         for attempt in range(self.retries + 1):
             self._wait()
-            reserve()
-            self._count(sent=1)
+            settle = begin()
             try:
-                answer = self._once(body, settle, most)
+                return self._once(body, settle, most)
             except _PassingError as failure:
                 problem = str(failure)
-                self._pause(failure.retry_after, attempt, everybody=failure.busy)
-                continue
-            return answer
+                self._pause(failure, attempt)
         raise PersuasionError(
             f"{self.base_url} did not answer, {self.retries + 1} attempts: {problem}. Answers so "
             "far are kept; start again when the server is well"
         )
 
-    def _once(
-        self, body: Mapping[str, Any], settle: Callable[[Usage | None, str], None], most: Usage
-    ) -> dict[str, Any]:
+    def _once(self, body: Mapping[str, Any], settle: Settle, most: Usage) -> dict[str, Any]:
         import openai
 
-        create = (
-            self._client.chat.completions.with_raw_response.create
-            if self.endpoint == "chat"
-            else self._client.completions.with_raw_response.create
-        )
-        used: Usage | None = most
-        problem = "interrupted"
+        if self._stopped.is_set():  # while `begin` waited
+            settle(Outcome(None, "the work was stopped"))
+            raise PersuasionError("the work was stopped")
+        self._count(sent=1)
+        outcome = Outcome(most, "interrupted")
         try:
-            raw = create(**body).text
-            try:
-                answer = _checked(raw, self.endpoint)
-            except _MalformedError as cause:
-                self._count(malformed=1)
-                problem = f"malformed answer: {cause}"
-                raise _PassingError(problem) from None
-            used, problem = _used(answer["usage"], most), ""
-            answer["used"] = asdict(used)
-            missing = body.get("n", 1) - len(answer["choices"])
-            self._count(answered=1, choices_missing=max(missing, 0))
+            answer = checked(self._sent(body), self.endpoint)
+            answer["used"] = asdict(used := used_by(answer, most))
+            outcome = Outcome(used, answer=answer)
+            self._count_choices(body, answer)
             return answer
+        except MalformedError as cause:
+            outcome = Outcome(most, f"malformed answer: {cause}")
+            raise self._failed("malformed", outcome.problem) from None
         except openai.APIStatusError as cause:
-            used = None
-            self._count(refused=1)
-            raise self._refused(cause) from None
-        except openai.APIConnectionError as cause:  # time-outs are among them
-            if isinstance(cause.__cause__, ConnectionRefusedError) or _never_sent(cause):
-                used = None
-            self._count(lost=1)
-            kind = "timed out" if isinstance(cause, openai.APITimeoutError) else "connection failed"
+            told = shortened(cause.response.text) or "no explanation"
+            outcome = Outcome(None, f"status {cause.status_code}: {told}")
+            raise self._refused(cause, outcome.problem) from None
+        except (openai.APIConnectionError, self._broken, TimeoutError) as cause:
+            late = isinstance(cause, (openai.APITimeoutError, self._late, TimeoutError))
+            kind = "timed out" if late else "connection failed"
             problem = f"{kind} ({cause.__cause__ or cause})"
-            raise _PassingError(problem) from None
+            outcome = Outcome(None if _never_sent(cause) else most, problem)
+            raise self._failed("lost", problem) from None
         finally:
-            settle(used, problem)
+            settle(outcome)
 
-    def _refused(self, cause: Any) -> Exception:
+    def _sent(self, body: Mapping[str, Any]) -> bytes:
+        """Send and read all of the answer; a server that dribbles has no more time than others."""
+        ask: Any = self._client.completions if self.endpoint == "completions" else (
+            self._client.chat.completions
+        )  # fmt: skip
+        deadline = time.monotonic() + self._timeout_s
+        with ask.with_streaming_response.create(**body) as response:
+            return _read(response.iter_bytes(), deadline)
+
+    def _refused(self, cause: Any, problem: str) -> Exception:
         status = int(cause.status_code)
-        told = _shorten(cause.response.text) or "no explanation"
         if status in _PASSING or status >= 500:
-            after = cause.response.headers.get("retry-after")
-            return _PassingError(
-                f"status {status}: {told}", _seconds(after), busy=status in (429, 503)
-            )
+            after = _seconds(cause.response.headers.get("retry-after"))
+            return self._failed("refused", problem, after, busy=status in (429, 503))
+        self._failed("refused", problem)
         if status in (401, 403):
             return PersuasionError(
-                f"{self.base_url} does not accept the API key (status {status}: {told}); check "
-                "`api_key` or OPENAI_API_KEY"
+                f"{self.base_url} does not accept the API key ({problem}); check `api_key` or "
+                "OPENAI_API_KEY"
             )
         hint = "; check `model` and `base_url`" if status == 404 else ""
-        return PersuasionError(f"{self.base_url} refused a request, status {status}: {told}{hint}")
+        return RefusedError(f"{self.base_url} refused a request, {problem}{hint}")
+
+    def _failed(
+        self, kind: str, problem: str, retry_after: float | None = None, *, busy: bool = False
+    ) -> _PassingError:
+        """Count a failure and remember it."""
+        self._count(**{kind: 1})
+        self.problems[kind] = problem
+        return _PassingError(kind, problem, retry_after, busy=busy)
 
     def _wait(self) -> None:
         while not self._stopped.is_set():
@@ -206,16 +198,35 @@ class Calls:
             self._stopped.wait(left)
         raise PersuasionError("the work was stopped")
 
-    def _pause(self, retry_after: float | None, attempt: int, *, everybody: bool) -> None:
+    def _pause(self, failure: _PassingError, attempt: int) -> None:
         if attempt == self.retries:
             return
-        pause = self.first_pause_s * 2**attempt if retry_after is None else retry_after
-        pause = min(pause, _LONGEST_PAUSE_S)
-        if everybody:
+        after = failure.retry_after
+        pause = min(self.first_pause_s * 2**attempt if after is None else after, _LONGEST_PAUSE_S)
+        self._tell(failure, attempt, pause)
+        if failure.busy:
             with self._lock:
                 self._not_before = max(self._not_before, time.monotonic() + pause)
         else:
             self._stopped.wait(pause)
+
+    def _tell(self, failure: _PassingError, attempt: int, pause: float) -> None:
+        with self._lock:
+            self._told[failure.kind] += 1
+            times = self._told[failure.kind]
+        if times & (times - 1) == 0:
+            _LOG.warning(
+                "%s: %s; attempt %d of %d follows in %.1f s (%s %d so far)",
+                self.base_url, failure, attempt + 2, self.retries + 1, pause, failure.kind, times,
+            )  # fmt: skip
+
+    def _count_choices(self, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        came = answer["choices"]
+        self._count(
+            answered=1,
+            choices_missing=max(body.get("n", 1) - len(came), 0),
+            empty=sum(not choice["text"] for choice in came),
+        )
 
     def _count(self, **more: int) -> None:
         with self._lock:
@@ -226,51 +237,40 @@ class Calls:
 class _PassingError(Exception):
     """What may go away by itself."""
 
-    def __init__(self, text: str, retry_after: float | None = None, *, busy: bool = False) -> None:
-        super().__init__(text)
-        self.retry_after, self.busy = retry_after, busy
+    def __init__(
+        self, kind: str, problem: str, retry_after: float | None = None, *, busy: bool = False
+    ) -> None:
+        super().__init__(problem)
+        self.kind, self.retry_after, self.busy = kind, retry_after, busy
 
 
-def _checked(raw: str, endpoint: str) -> dict[str, Any]:
-    """Read an answer, or say what is wrong with it."""
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise _MalformedError(f"no JSON, or cut short: {_shorten(raw) or 'empty'}") from None
-    if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
-        raise _MalformedError(f"no choices: {_shorten(raw)}")
-    choices = []
-    for choice in found["choices"]:
-        try:
-            text = choice["message"]["content"] if endpoint == "chat" else choice["text"]
-        except (KeyError, TypeError):
-            text = None
-        if not isinstance(text, str):
-            raise _MalformedError(f"a choice without text: {_shorten(json.dumps(choice))}")
-        choices.append({"text": text, "finish": choice.get("finish_reason")})
-    if not choices:
-        raise _MalformedError("no choices came back")
-    return {"choices": choices, "usage": _usage(found.get("usage")), "id": found.get("id")}
+def _read(parts: Iterable[bytes], deadline: float) -> bytes:
+    content = bytearray()
+    for part in parts:
+        content += part
+        if len(content) > _LARGEST:
+            raise MalformedError(f"more than {_LARGEST} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer was not complete in time")
+    return bytes(content)
 
 
-def _usage(found: Any) -> dict[str, int] | None:
-    """Tokens read and written, where the server says both."""
-    try:
-        numbers = {"prompt": found["prompt_tokens"], "completion": found["completion_tokens"]}
-    except (KeyError, TypeError):
-        return None
-    whole = all(type(n) is int and n >= 0 for n in numbers.values())
-    return numbers if whole else None
+def _errors_below() -> tuple[type[Exception], type[Exception]]:
+    """Errors and time-outs of the library below the client, which comes raw where it reads.
 
+    Which library that is changes with the version of the client, whose connections derive from it.
+    """
+    import openai
 
-def _used(usage: dict[str, int] | None, most: Usage) -> Usage:
-    return most if usage is None else Usage(usage["prompt"], usage["completion"])
+    (base,) = openai.DefaultHttpxClient.__bases__
+    library = import_module(base.__module__.partition(".")[0])
+    return library.HTTPError, library.TimeoutException
 
 
 def _never_sent(cause: BaseException) -> bool:
     """Whether no connection was made at all, so that nothing can have been paid for."""
-    inner = cause.__cause__
-    return inner is not None and type(inner).__name__ in ("ConnectError", "ConnectTimeout")
+    inner = cause.__cause__ or cause
+    return type(inner).__name__ in ("ConnectError", "ConnectTimeout", "ConnectionRefusedError")
 
 
 def _seconds(text: str | None) -> float | None:
@@ -279,8 +279,3 @@ def _seconds(text: str | None) -> float | None:
     except ValueError:  # a date
         return None
     return seconds if seconds >= 0 else None
-
-
-def _shorten(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _SHOWN else flat[: _SHOWN - 1] + "…"

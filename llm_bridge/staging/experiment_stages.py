@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,28 +12,39 @@ from typing import Any
 import numpy as np
 
 from llm_bridge.arms import Signaler
-from llm_bridge.config import ExperimentConfig, TrainingSection
+from llm_bridge.config import ExperimentConfig
 from llm_bridge.evaluate import evaluate
 from llm_bridge.evaluation import Evaluation
 from llm_bridge.measure import measure
 from llm_bridge.measurement import Measurement
 from llm_bridge.optimum import Optimum, optimum
 from llm_bridge.receivers import TextReceiver
-from llm_bridge.receivers.rules import rule as rule_named
 from llm_bridge.reply_log import ReplyLog
-from llm_bridge.responses import draw_examples
-from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat, share_name
+from llm_bridge.requests.calls import RefusedError
+from llm_bridge.responses import draw_examples, prompts_of
+from llm_bridge.sections import ApiSection, OtherSection, ReceiverSection, TrainingSection
+from llm_bridge.staging.ahead import Bills, look_ahead, rule_of, seats_ahead
+from llm_bridge.staging.plan import (
+    AdvisorPlan,
+    LearningCurve,
+    Seat,
+    Source,
+    probe_stage,
+    seat_of,
+    share_name,
+)
 from llm_bridge.staging.stages import Finished, Stage, Stages
 from llm_bridge.staging.workshop import Tell, Workshop
-from llm_bridge.task import Task
+from llm_bridge.task import Tally, Task, tally_of
 from persuasion.rationals import FloatArray
 from persuasion.receivers import Receiver
 from persuasion.whole_file import write_whole
 
-__all__ = ["ExperimentStages", "kernels_in", "learning_curve_in", "optima_in"]
+__all__ = ["ExperimentStages", "kernels_in", "learning_curve_in", "optima_in", "tallies_in"]
 
 _MEASUREMENT, _OPTIMA = "measurement.json", "optima.json"
 _CURVE, _KERNELS, _REPLIES = "curve.json", "kernels.json", "replies.jsonl"
+_TALLY, _PROBE = "tally.json", "probe.json"
 # modules that compute what a stage leaves, beside those of its tasks
 _TRAINING_RECEIVERS = ("llm_bridge.pretrain",)
 _GENERATING = ("llm_bridge.receivers.local", "llm_bridge.receivers.rules")
@@ -53,8 +64,8 @@ class ExperimentStages:
     stages : Stages
     workshop : Workshop
     tasks : mapping of str to Task
-    labels : mapping of str to str
-        What tells each model that `config` names by a path from all others.
+    labels : mapping of Source to str
+        What tells each model and each other source that `config` names from all others.
     bar : callable
         Given the name of a stage, shows how far it is.
     """
@@ -65,12 +76,27 @@ class ExperimentStages:
         stages: Stages,
         workshop: Workshop,
         tasks: Mapping[str, Task],
-        labels: Mapping[str, str],
+        labels: Mapping[Source, str],
         bar: Callable[[str], AbstractContextManager[Tell]],
     ) -> None:
         self.config, self.stages, self.workshop = config, stages, workshop
         self._tasks, self._labels, self._bar = tasks, labels, bar
         self._machine = dict(workshop.settings())
+
+    def check_ahead(self) -> Bills:
+        """Look through recorded answers and refuse what budgets will not carry; nobody is asked.
+
+        Raises
+        ------
+        PersuasionError
+            Before any work, see `ahead.look_ahead`; a `CapReachedError` where what will be asked of
+            a server likely costs more than is left.
+        """
+        seats = seats_ahead(self.config, self._labels, self.stages.folder.parent)
+        bills = look_ahead(self.config, self._tasks, seats, self.workshop)
+        for name in bills.budgets:
+            bills.check(name)
+        return bills
 
     # -- models ----------------------------------------------------------------------------
 
@@ -79,14 +105,14 @@ class ExperimentStages:
         config, section = self.config, self.config.receiver
         shares = {1.0, *(other.checkpoint for other in config.other if other.checkpoint)}
         own: tuple[Finished, ...] = ()
-        if section.path is None:
+        if section.trained_here:
             own = (self._trained("receiver", section.training, tuple(sorted(shares))),)
-        seats = [self._seat(section.name, section.path, own, 1.0)]
+        seats = [self._seat(section.name, section, own, 1.0)]
         for other in config.other:
             made_by = own
             if other.training is not None:
                 made_by = (self._trained(f"receiver-{other.name}", other.training, (1.0,)),)
-            seats.append(self._seat(other.name, other.path, made_by, other.checkpoint or 1.0))
+            seats.append(self._seat(other.name, other, made_by, other.checkpoint or 1.0))
         return seats
 
     def _trained(self, name: str, training: TrainingSection, shares: tuple[float, ...]) -> Finished:
@@ -94,16 +120,46 @@ class ExperimentStages:
             tasks = list(self._tasks.values())
             self.workshop.train_receiver(tasks, training, shares, folder, tell)
 
-        settings = {"training": asdict(training), "shares": shares, "tasks": self.config.tasks}
+        tasks = {task: self._data(task) for task in self.config.tasks}
+        settings = {"training": asdict(training), "shares": shares, "tasks": tasks}
         code = (*_TRAINING_RECEIVERS, *self._modules(*self._tasks))
         return self.do(name, work, settings, (), code)
 
     def _seat(
-        self, name: str, path: str | None, made_by: tuple[Finished, ...], share: float
+        self,
+        name: str,
+        section: ReceiverSection | OtherSection,
+        made_by: tuple[Finished, ...],
+        share: float,
     ) -> Seat:
-        if path is not None:
-            return Seat(name, path, self._labels[path])
+        seat = seat_of(name, section, self._labels, self.stages.folder.parent)
+        if seat is not None:
+            return seat
         return Seat(name, made_by[0].folder / share_name(share), share_name(share), made_by)
+
+    def probed(self, seats: Sequence[Seat]) -> list[str]:
+        """Find out which settings of a request servers ignore; return what to mind of each."""
+        return [line for seat in seats for line in self._probed(seat)]
+
+    def _probed(self, seat: Seat) -> list[str]:
+        if not (isinstance(seat.source, ApiSection) and seat.source.probed):
+            return []
+        task = self.task(self.config.tasks[0])
+        how = self.config.measure
+
+        def work(folder: Path, tell: Tell) -> None:
+            asked: Any = self._receiver(seat, task.name)
+            first = prompts_of(task, draw_examples(task, "measure", how.n_inputs, how.seed))[0]
+            try:
+                warnings = list(asked.probe(first).warnings)
+            except RefusedError as cause:
+                warnings = [f"some settings are refused: {cause}"]
+            _write_json(folder / _PROBE, warnings)
+
+        settings = {"how": asdict(how), "task": self._data(task.name), **self._who(seat)}
+        code = ("llm_bridge.requests.probe", "llm_bridge.receivers.openai_api")
+        done = self.do(probe_stage(seat.name), work, settings, (), code)
+        return [f"{seat.name}: {line}" for line in json.loads((done.folder / _PROBE).read_bytes())]
 
     # -- games -----------------------------------------------------------------------------
 
@@ -112,6 +168,7 @@ class ExperimentStages:
         how = self.config.measure
 
         def work(folder: Path, tell: Tell) -> None:
+            before = tally_of(self._tasks[task])
             found = measure(
                 self._tasks[task],
                 self._receiver(seat, task),
@@ -122,8 +179,9 @@ class ExperimentStages:
                 progress=tell,
             )
             found.save(folder / _MEASUREMENT)
+            self.keep_tally(task, before, folder)
 
-        settings = {"how": asdict(how), "task": task, **self._who(seat)}
+        settings = {"how": asdict(how), "task": self._data(task), **self._who(seat)}
         code = (*_MEASURING, *self._modules(task))
         return self.do(f"measure-{task}-{seat.name}", work, settings, seat.made_by, code)
 
@@ -173,6 +231,7 @@ class ExperimentStages:
 
         settings = {
             "plan": asdict(plan),
+            "task": self._data(plan.task),
             "advisor": {**asdict(section), "signals": None, "mode": plan.mode},
             "start": self._labels.get(section.path or ""),
             "rule": self.config.receiver.rule,
@@ -204,11 +263,13 @@ class ExperimentStages:
                 )
                 controls["untrained"] = self.workshop.untrained(largest, self._tasks[task])
             receiver = self._receiver(seat, task)
+            before = tally_of(self._tasks[task])
             found = self._evaluation(task, receiver, measured, advisors, controls, folder, tell)
             found.save(folder)
+            self.keep_tally(task, before, folder)
             self._keep_kernels(task, advisors, folder)
 
-        settings = {"how": asdict(how), **self._evaluation_settings(task, seat)}
+        settings = {"how": asdict(how), **self.evaluation_settings(task, seat)}
         inputs = (*seat.made_by, measured, *trained.values())
         code = (*_EVALUATING, *self._modules(task))
         return self.do(f"evaluate-{task}", work, settings, inputs, code)
@@ -226,10 +287,12 @@ class ExperimentStages:
         def work(folder: Path, tell: Tell) -> None:
             receiver = self._receiver(seat, task)
             advisors = self._advisors(moving)
+            before = tally_of(self._tasks[task])
             self._evaluation(task, receiver, measured, advisors, {}, folder, tell).save(folder)
+            self.keep_tally(task, before, folder)
 
         how = {**asdict(self.config.evaluate), "controls": ()}
-        settings = {"how": how, **self._evaluation_settings(task, seat)}
+        settings = {"how": how, **self.evaluation_settings(task, seat)}
         inputs = (*seat.made_by, measured, *moving.values())
         code = (*_EVALUATING, *self._modules(task))
         return self.do(f"transfer-{task}-{seat.name}", work, settings, inputs, code)
@@ -262,6 +325,12 @@ class ExperimentStages:
             progress=tell,
         )
 
+    def keep_tally(self, task: str, before: Tally | None, folder: Path) -> None:
+        """Write how many answers could not be read, of tasks that count them."""
+        now = tally_of(self._tasks[task])
+        if now is not None and before is not None:
+            _write_json(folder / _TALLY, asdict(now.since(before)))
+
     def _keep_kernels(
         self, task: str, advisors: Mapping[AdvisorPlan, Signaler], folder: Path
     ) -> None:
@@ -277,6 +346,11 @@ class ExperimentStages:
         _write_json(folder / _KERNELS, found)
 
     # -- shared ----------------------------------------------------------------------------
+
+    def _data(self, task: str) -> dict[str, Any]:
+        """What tells a task from others of its name: parameters, and the data that were read."""
+        parameters = {k: v for k, v in self.config.parameters(task).items() if k != "path"}
+        return {"name": task, "parameters": parameters, "data": self._tasks[task].fingerprint}
 
     def do(
         self,
@@ -301,11 +375,13 @@ class ExperimentStages:
     def _receiver(self, seat: Seat, task: str) -> TextReceiver:
         return self.workshop.receiver(seat, self.rule(task))
 
+    def task(self, name: str) -> Task:
+        """Return a task of the experiment."""
+        return self._tasks[name]
+
     def rule(self, task: str) -> Receiver:
         """How Receivers turn beliefs into believed items in a task."""
-        section = self.config.receiver
-        options = {} if section.beta is None else {"beta": section.beta}
-        return rule_named(section.rule or self._tasks[task].rule, **options)
+        return rule_of(self.config, self._tasks[task])
 
     def _who(self, seat: Seat) -> dict[str, Any]:
         """Everything that tells a Receiver's answers from another's, beside her stage."""
@@ -318,8 +394,9 @@ class ExperimentStages:
             "batch_size": section.batch_size,
         }
 
-    def _evaluation_settings(self, task: str, seat: Seat) -> dict[str, Any]:
-        return {"task": task, "margin": self.config.advisor.margin, **self._who(seat)}
+    def evaluation_settings(self, task: str, seat: Seat) -> dict[str, Any]:
+        """What tells answers to the held-out inputs of a task, and the schemes, from all others."""
+        return {"task": self._data(task), "margin": self.config.advisor.margin, **self._who(seat)}
 
 
 # -- reading what stages left ------------------------------------------------------------------
@@ -346,6 +423,12 @@ def kernels_in(
         plan: {template: np.array(kernel) for template, kernel in read[plan.stage].items()}
         for plan in trained
     }
+
+
+def tallies_in(stages: Iterable[Finished]) -> dict[str, Tally]:
+    """Return how many answers could not be read, by stage."""
+    files = {stage.name: stage.folder / _TALLY for stage in stages}
+    return {n: Tally(**json.loads(f.read_bytes())) for n, f in files.items() if f.exists()}
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -41,6 +41,7 @@ _GLUE = (
     "llm_bridge.staging.stages",
     "llm_bridge.staging.experiment_stages",
     "llm_bridge.staging.local_workshop",
+    "llm_bridge.staging.processes",
 )
 """Modules that join the parts of a stage: their own source stands in every key."""
 _OF_ALL_CODE = ("persuasion", "source", "llm_bridge")

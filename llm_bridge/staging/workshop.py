@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from llm_bridge.arms import Signaler
-from llm_bridge.config import TrainingSection
 from llm_bridge.measurement import Measurement
 from llm_bridge.receivers import TextReceiver
+from llm_bridge.sections import ApiSection, ReplaySection, TrainingSection
 from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat
 from llm_bridge.task import Task
 from persuasion.rationals import FloatArray
@@ -24,6 +25,13 @@ Tell = Callable[[int, int], None]
 class Workshop(Protocol):
     """What an experiment asks of it; `llm_bridge.staging.local_workshop` has the real one."""
 
+    def led(self) -> AbstractContextManager[None]:
+        """In the first of several processes lead the others; in the others help, and end.
+
+        With one process, nothing. See `llm_bridge.staging.processes`.
+        """
+        ...
+
     def settings(self) -> Mapping[str, Any]:
         """What of the machine the outcome depends on: kind of device, precision, threads."""
         ...
@@ -34,6 +42,18 @@ class Workshop(Protocol):
 
     def model_label(self, path: str) -> str:
         """Return what tells a model given by its path from all others; fail when there is none."""
+        ...
+
+    def source_label(self, source: ApiSection | ReplaySection) -> str:
+        """Return what tells a Receiver who is no model here from all others; fail without one."""
+        ...
+
+    def reports(self) -> list[str]:
+        """Say what was asked of servers and what came of it, in sentences."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
         ...
 
     def train_receiver(

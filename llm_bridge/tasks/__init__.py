@@ -29,7 +29,16 @@ from llm_bridge.task import Task
 from persuasion.commands.arguments import did_you_mean
 from persuasion.errors import PersuasionError
 
-__all__ = ["check_parameters", "items_of", "known", "load", "names", "stored"]
+__all__ = [
+    "about",
+    "check_parameters",
+    "items_of",
+    "known",
+    "load",
+    "names",
+    "runs_programs",
+    "stored",
+]
 
 
 def names() -> tuple[str, ...]:
@@ -100,6 +109,16 @@ def items_of(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         items: tuple[str, ...] = cls.items_with(**told)
         return items
     return tuple(cls.items)
+
+
+def about(name: str) -> str:
+    """Return the first paragraph of what a task says of itself."""
+    return " ".join((_class(name).__doc__ or "").strip().split("\n\n")[0].split())
+
+
+def runs_programs(name: str) -> bool:
+    """Whether a task needs a sandbox, in which it runs programs that models write."""
+    return "sandbox" in inspect.signature(_class(name)).parameters
 
 
 @cache

@@ -6,13 +6,13 @@ import logging
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from hashlib import blake2b
 from random import Random
 
 import numpy as np
 
 from llm_bridge.reply import Reply
-from llm_bridge.task import SPLITS, Example, Split, Task, Utilities
+from llm_bridge.task import SPLITS, Example, Split, Tally, Task, Utilities
 from llm_bridge.tasks._synthetic import split_of
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
@@ -20,31 +20,6 @@ from persuasion.rationals import FloatArray
 __all__ = ["StoredTask", "Tally"]
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class Tally:
-    """What was read of answers so far.
-
-    Attributes
-    ----------
-    scored : int
-        Answers.
-    unreadable : int
-        Those in which no answer could be found: scored as wrong, and counted here.
-    cut : int
-        Among the unreadable, those that had reached the limit of tokens.
-    """
-
-    scored: int = 0
-    unreadable: int = 0
-    cut: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.scored} answers scored, {self.unreadable} unreadable ({self.cut} of them cut "
-            "at the limit)"
-        )
 
 
 class StoredTask(Task):
@@ -93,9 +68,11 @@ class StoredTask(Task):
         self._item_of: dict[str, int | None] = {}
         self._cells: dict[tuple[str, Split], list[Example]] = defaultdict(list)
         templates: list[str] = []
+        digest = blake2b(digest_size=16)
         for example, item in examples:
             if example.text in self._item_of:
                 continue  # the same input twice
+            digest.update(repr((example.template, example.text, item, example.content)).encode())
             self._item_of[example.text] = item
             self._cells[example.template, split_of(example.text)].append(example)
             if example.template not in templates:
@@ -108,6 +85,7 @@ class StoredTask(Task):
         top = 1 / min(map(min, self.priors.values())) if weighted else 1.0
         self.sender_range = (0.0, top)  # type: ignore[misc]
         self.receiver_range = (-self._most_paid() * top, top)  # type: ignore[misc]
+        self.fingerprint = digest.hexdigest()
         self.tally = Tally()
 
     # -- what a data set says ----------------------------------------------------------------
@@ -189,9 +167,7 @@ class StoredTask(Task):
             paid = np.array([[self.cost(reply)] for reply in replies]).reshape(-1, 1)
             weights = self._weights(example)
             scored.append(Utilities(sender=right * weights, receiver=(right - paid) * weights))
-        self.tally.scored += len(flat)
-        self.tally.unreadable += unreadable
-        self.tally.cut += cut
+        self.tally += Tally(len(flat), unreadable, cut)
         if unreadable:
             _LOG.warning(
                 "task %s: %d of %d answers could not be read and count as wrong (%d were cut)",

@@ -22,6 +22,8 @@ class Answer:
     delay_s: float = 0.0
     cut: int = 0
     """Bytes announced but not sent."""
+    drip_s: float = 0.0
+    """Pause after every byte."""
 
 
 def choices(*texts: str, finish: str = "stop", usage: bool = True, chat: bool = False) -> Answer:
@@ -86,7 +88,13 @@ def serving(script: Callable[[dict[str, Any], int], Answer]) -> Iterator[Scripte
                 self.send_header(name, value)
             self.send_header("content-length", str(len(content) + answer.cut))
             self.end_headers()
-            self.wfile.write(content)
+            if not answer.drip_s:
+                self.wfile.write(content)
+                return
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(answer.drip_s)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,24 +11,31 @@ from transformers import PreTrainedTokenizerBase
 
 from llm_bridge import baselines, tasks
 from llm_bridge.advisor import Advisor
-from llm_bridge.baselines import Ground, _tuning
+from llm_bridge.baselines import Asked, Baseline, Ground, Played, _tuning
 from llm_bridge.baselines._tuning import Tuning, tune
 from llm_bridge.baselines.all_items import AllItems
 from llm_bridge.baselines.best_of_n import BestOfN
 from llm_bridge.baselines.corrector import Corrector
 from llm_bridge.baselines.fine_tuned import FineTuned
-from llm_bridge.compare import Comparison, compare
+from llm_bridge.compare import compare
+from llm_bridge.comparison import Comparison
 from llm_bridge.measure import measure
 from llm_bridge.models import fresh_gpt2
 from llm_bridge.pretrain import ReceiverTraining, pretrain
 from llm_bridge.receivers.local import LocalReceiver
+from llm_bridge.receivers.openai_api import OpenAIReceiver
+from llm_bridge.receivers.replay import ReplayReceiver
 from llm_bridge.reply import Reply
 from llm_bridge.reply_log import ReplyLog
+from llm_bridge.requests.budget import Budget as RequestBudget
+from llm_bridge.responses import draw_examples, prompts_of
 from llm_bridge.spending import Budget, Spent, advisor_spent, n_weights
+from llm_bridge.task import Example
 from llm_bridge.training.settings import AdvisorTraining
 from persuasion.errors import PersuasionError
 from tests.llm.conftest import Aligned
 from tests.llm.fakes import Arithmetic, FixedAdvisor, Scripted, calculator
+from tests.llm.scripted_server import Answer, choices, serving
 
 HONEST = FixedAdvisor(np.eye(3))
 
@@ -108,6 +114,83 @@ def test_inputs_that_were_trained_on_are_refused() -> None:
         Ground(Arithmetic(), None, HONEST, tuple(x), (x[0],), Budget(0))  # type: ignore[arg-type]
 
 
+# -- what the Receiver is asked ------------------------------------------------------------
+
+
+class Recording:
+    """Passes everything on to a Receiver and notes what she is asked."""
+
+    def __init__(self, receiver: Any) -> None:
+        self.receiver = receiver
+        self.asked: list[Asked] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.receiver, name)
+
+    def generate(self, prompts: Sequence[str], **given: Any) -> list[Reply]:
+        self.asked += [Asked(prompt) for prompt in prompts]
+        found: list[Reply] = self.receiver.generate(prompts, **given)
+        return found
+
+    def sample_many(self, prompts: Sequence[str], n: int, **given: Any) -> list[list[Reply]]:
+        self.asked += [Asked(prompt, n) for prompt in prompts]
+        found: list[list[Reply]] = self.receiver.sample_many(prompts, n, **given)
+        return found
+
+
+@dataclass(frozen=True)
+class OnceMore(AllItems):
+    """Asks more than it says."""
+
+    def play(self, ground: Ground) -> Played:
+        ground.answers(ground.receiver, ["And now?"])
+        return super().play(ground)
+
+
+def asked_and_said(receiver: Any, one: Baseline) -> tuple[list[Asked], list[Asked]]:
+    recording = Recording(receiver)
+    ground = ground_of(recording, Two(), advisor=FixedAdvisor(np.eye(2)), n_training=5)
+    one.play(ground)
+    said = one.asks(ground.task, ground.training, ground.held_out)
+    return (
+        sorted(recording.asked, key=lambda a: (a.n, a.prompt)),
+        sorted(set(said), key=lambda a: (a.n, a.prompt)),
+    )
+
+
+@pytest.mark.parametrize("name", baselines.names())
+def test_what_the_receiver_is_asked_is_said_before(name: str, receiver: LocalReceiver) -> None:
+    one = baselines.load(name)
+    for variant in (one, one.control()):
+        asked, said = asked_and_said(receiver, variant)
+        assert asked == said
+    assert bool(asked) == (name != "fine_tuned")
+
+
+def test_what_was_not_said_is_noticed(receiver: LocalReceiver) -> None:
+    asked, said = asked_and_said(receiver, OnceMore())
+    assert asked != said
+    assert [one.prompt for one in asked if one not in said] == ["And now?"]
+
+
+def test_a_server_is_asked_what_was_said() -> None:
+    """One that draws prompt by prompt."""
+
+    class Server(Recording):
+        def sample(self, prompt: str, n: int, **given: Any) -> list[Reply]:
+            self.asked.append(Asked(prompt, n))
+            return self.receiver.generate([prompt] * n, **given)  # type: ignore[no-any-return]
+
+    class Plain(Server):
+        sample_many = property()  # type: ignore[assignment]  # as if it were not there
+
+    server = Plain(Scripted(calculator))
+    ground = ground_of(server)
+    BestOfN(n=3).play(ground)
+    assert set(server.asked) == set(BestOfN(n=3).asks(ground.task, (), ground.held_out))
+    assert len(server.asked) == 2 * len(ground.held_out)
+
+
 # -- best of n -----------------------------------------------------------------------------
 
 
@@ -160,7 +243,7 @@ def test_the_prompt_lists_all_items() -> None:
 
     ground = ground_of(Scripted(script))
     listing = AllItems()
-    prompt = listing.prompt(ground, ground.held_out[0])
+    prompt = listing.prompt(ground.task, ground.held_out[0])
     assert prompt.startswith("plus, times, minus.\nshop ")
     assert prompt.endswith("| none")
     times = [ground.task.prior(x.template)[1] for x in ground.held_out]
@@ -338,27 +421,151 @@ def test_comparison(receiver: LocalReceiver) -> None:
     assert value("best_of_n").mean > value("none").mean + 0.2
     assert value("fine_tuned").mean > value("none").mean + 0.2
     assert found.ahead("none").lower > 0
-    text = str(found.table().rows)
-    assert all(f"control {name}" in text for name in rivals)
-    assert found.table().rows[4][:1] == ["persuaded"]
-    assert found.spent["persuaded"].operations == 8e9
+    assert [row[0] for row in found.table().rows] == [
+        "none", "prior", "blind", "full", "oracle", "persuaded", "scheme 2", *rivals,
+    ]  # fmt: skip
+    controls = {row[0]: row for row in found.controls_table().rows}
+    assert {name: row[3] for name, row in controls.items()} == {
+        "fine_tuned": "blind", "corrector": "none", "best_of_n": "none", "all_items": "none",
+    }  # fmt: skip
+    assert {row[-1] for row in controls.values()} == {"gains nothing"}
+    assert found.spent["persuaded"].operations == found.budget.operations == 8e9
+    assert found.spent["persuaded"].asked == 20 * 3, "to measure the game"
+    assert found.spent["corrector"].asked == 20, "to learn from"
+    assert found.spent["fine_tuned"].asked == 0
     assert found.spent["best_of_n"].read == pytest.approx(6 * (found.spent["none"].read or 0))
     restored = Comparison.from_dict(found.to_dict())
-    assert restored.table().rows == found.table().rows
+    assert restored.table() == found.table()
+    assert restored.controls_table() == found.controls_table()
 
 
-def test_what_cannot_be_tried_is_said(tmp_path: Path) -> None:
-    task, receiver = Arithmetic(), Scripted(calculator)
-    measurement = measure(task, receiver, n_inputs=5)
+def lists(prompt: str) -> str:
+    """The calculator, deaf to lists."""
+    return calculator(prompt.rpartition("\n")[2])
+
+
+class Shown(Arithmetic):
+    """With demonstrations that are right."""
+
+    def demonstration(self, example: Example, item: str) -> str:
+        return str(self.truth(example, item))
+
+
+def compared(receiver: Any, task: Any = None, **given: Any) -> Comparison:
+    """The arithmetic task with a Receiver who has no weights; nothing is trained."""
+    task = task or Arithmetic()
     training = [x for t in task.priors for x in task.examples(t, "train", 5, 0)]
-    given: dict[str, Any] = {"budget": Budget(0), "n_inputs": 5, "n_resamples": 50}
+    options = {"budget": Budget(0), "n_inputs": 5, "n_resamples": 50, **given}
+    measurement = measure(task, receiver, n_inputs=5)
+    return compare(task, receiver, measurement, HONEST, training, **options)
+
+
+def test_blind_is_the_best_that_takes_no_item() -> None:
+    task = Shown()
+    found = compared(Scripted(lists), task, baselines=["all_items"])
+    inputs = zip(found.evaluation.inputs, found.evaluation.templates, strict=True)
+    by_hand = []
+    for text, template in inputs:
+        a, b = (int(n) for n in text.split()[1:])
+        worth: dict[int, float] = {}
+        for p, result in zip(task.prior(template), (a + b, a * b, a - b), strict=True):
+            worth[result] = worth.get(result, 0.0) + float(p)
+        by_hand.append(max(worth.values()))
+    np.testing.assert_allclose(found.evaluation.arms["blind"].sender, by_hand)
+
+
+@dataclass(frozen=True)
+class Leaky(AllItems):
+    """Its control lists the first item, of which the Receiver makes something."""
+
+    def control(self) -> AllItems:
+        return AllItems(items=("times",))
+
+
+def test_a_control_that_gains_is_called_out() -> None:
+    def script(prompt: str) -> str:
+        listed, _, rest = prompt.rpartition("\n")
+        return calculator(rest.replace("none", "minus" if listed else "times"))
+
+    found = compared(
+        Scripted(script), baselines={"honest": AllItems(), "leaky": Leaky()}, n_inputs=20
+    )
+    assert {one.name: one.gains for one in found.controls()} == {
+        "control honest": False, "control leaky": True,
+    }  # fmt: skip
+    rows = {row[0]: row[-1] for row in found.controls_table().rows}
+    assert rows == {"honest": "gains nothing", "leaky": "GAINS"}
+
+
+def test_an_advisor_who_moved_costs_no_training() -> None:
+    found = compared(Scripted(lists), baselines=["all_items"], trained_for="another")
+    assert found.spent["persuaded"].operations == found.spent["persuaded"].trained == 0
+    assert "the Advisor was trained for another and not again" in found.table().caption
+    assert Comparison.from_dict(found.to_dict()).table() == found.table()
+
+
+# -- Receivers who are no models here ------------------------------------------------------
+
+
+def test_what_cannot_be_tried_is_said() -> None:
+    receiver = Scripted(lists)
+    measure(Arithmetic(), receiver, n_inputs=5)
     asked = len(receiver.asked)
     with pytest.raises(PersuasionError, match="'fine_tuned' cannot be tried here: the Receiver's"):
-        compare(task, receiver, measurement, HONEST, training, baselines=["fine_tuned"], **given)
-    assert len(receiver.asked) == asked, "before any work"
-    found = compare(
-        task, receiver, measurement, HONEST, training,
-        baselines={"all_items": AllItems(items=())}, **given,
-    )  # fmt: skip
+        compared(receiver, baselines=["fine_tuned"])
+    assert len(receiver.asked) == 2 * asked, "before any work, but for measuring"
+    found = compared(receiver, baselines=["fine_tuned", "best_of_n", "all_items"], leave_out=True)
+    assert found.baselines == ["all_items"]
+    assert found.left_out == {
+        "fine_tuned": "the Receiver's weights are not at hand",
+        "best_of_n": "the Receiver has no `sample` or `sample_many` that draws answers",
+    }
+    assert "fine_tuned left out: the Receiver's weights are not at hand" in found.table().caption
     assert found.spent["none"].read is None
-    assert "persuaded" in found.evaluation.arms
+    assert compared(receiver).left_out == found.left_out, "all that can be tried"
+
+
+def test_a_receiver_behind_a_server_is_corrected_and_told_lists() -> None:
+    def script(body: dict[str, Any], turn: int) -> Answer:
+        return choices(lists(str(body["prompt"])))
+
+    rivals = {"corrector": SMALL, "all_items": AllItems(), "best_of_n": BestOfN()}
+    with serving(script) as server:
+        budget = RequestBudget(tokens=1_000_000)
+        receiver = OpenAIReceiver("m", base_url=server.url, api_key="none", budget=budget)
+        with receiver:
+            found = compared(receiver, baselines=rivals, leave_out=True, budget=Budget(1e7))
+            sent = receiver.traffic.sent
+    assert found.baselines == ["corrector", "all_items"]
+    assert "temperature 0" in found.left_out["best_of_n"]
+    assert found.evaluation.value("all_items", "none").mean == 0
+    assert found.evaluation.value("corrector").mean < found.evaluation.value("none").mean
+    assert found.spent["corrector"].written is not None
+    said = [a for one in (SMALL, AllItems()) for a in one.asks(*inputs_of(found))]
+    hints = len(found.evaluation.items) + 1
+    measured = 10 * hints
+    assert sent == measured + 10 * hints + len(set(said)) - 10, "held-out plain prompts once"
+
+
+def inputs_of(found: Comparison) -> tuple[Arithmetic, list[Example], list[Example]]:
+    task = Arithmetic()
+    training = [x for t in task.priors for x in task.examples(t, "train", 5, 0)]
+    return task, training, list(draw_examples(task, "test", 5, 0))
+
+
+def test_recorded_answers_are_missed_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = Arithmetic()
+    splits = {s: draw_examples(task, s, 5, 0) for s in ("train", "measure", "test")}
+    listed = {AllItems().prompt(task, x) for x in splits["test"]}
+    prompts = {p for some in splits.values() for p in prompts_of(task, some)} | listed
+    whole = {p: Reply(lists(p), len(lists(p))) for p in prompts}
+    found = compared(ReplayReceiver(whole), baselines=baselines.names(), leave_out=True)
+    assert set(found.left_out) == {"fine_tuned", "best_of_n"}
+    assert found.baselines == ["all_items", "corrector"]
+    monkeypatch.setattr(Corrector, "play", lambda *_: pytest.fail("work has begun"))
+    for lacking in (sorted(listed)[0], task.receiver_prompt(splits["train"][0], None)):
+        part = ReplayReceiver({p: r for p, r in whole.items() if p != lacking})
+        with pytest.raises(PersuasionError, match="has no answer to 1 of"):
+            compared(part, baselines=["corrector", "all_items"])

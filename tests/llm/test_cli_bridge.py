@@ -87,7 +87,9 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeWorkshop:
 
 def test_help_shows_the_commands_and_examples_that_exist() -> None:
     listed = re.findall(r"^  (\w+)  +\S", done("persuasion bridge --help"), re.M)
-    assert listed == ["run", "default", "config", "tasks", "online", "baselines"]
+    assert listed == [
+        "run", "default", "config", "tasks", "estimate", "prompts", "online", "baselines",
+    ]  # fmt: skip
     for command in listed:
         examples = re.findall(r"^ +\$ (.*)$", done(f"persuasion bridge {command} --help"), re.M)
         assert examples
@@ -116,7 +118,8 @@ def test_config_prints_a_file_that_runs() -> None:
 
 
 def test_tasks_are_listed() -> None:
-    assert done("persuasion bridge tasks --quiet").split() == ["code", "grade", "math"]
+    listed = done("persuasion bridge tasks --quiet").split()
+    assert listed == ["code", "grade", "gsm8k", "humaneval", "math"]
     found = json.loads(done("persuasion bridge tasks --json"))["tasks"]
     assert found[2]["items"] == ["total", "difference", "larger", "product"]
     assert found[1]["rule"] == "best_response"

@@ -87,7 +87,7 @@ def test_processes_that_begin_differently_are_stopped(monkeypatch: pytest.Monkey
 
 def test_what_is_no_training_refuses_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Accelerator, "num_processes", 2)
-    with pytest.raises(PersuasionError, match="only `pretrain` and `train` divide their work"):
+    with pytest.raises(PersuasionError, match="`train` and whole experiments divide"):
         accelerator()
     assert accelerator(several=True).num_processes == 2
 

@@ -19,6 +19,7 @@ import pytest
 
 from llm_bridge.config import (
     AdvisorSection,
+    BaselinesSection,
     EvaluateSection,
     ExperimentConfig,
     MeasureSection,
@@ -50,6 +51,7 @@ CONFIG = ExperimentConfig(
     advisor=AdvisorSection(signals={"math": (2, 4)}),
     measure=MeasureSection(n_inputs=6),
     evaluate=EvaluateSection(n_inputs=6, controls=("untrained", "reinforce")),
+    baselines=BaselinesSection(names=("all_items",), receivers=("early",)),
 )
 
 
@@ -194,9 +196,10 @@ def test_other_settings_share_what_they_have_in_common(whole: Outcome, tmp_path:
     fewer = replace(CONFIG, name="fewer", evaluate=replace(CONFIG.evaluate, n_inputs=4))
     outcome = carried_out(tmp_path / "run", workshop, fewer)
     redone = [stage.name for stage in outcome.stages if not stage.reused]
-    assert redone == ["evaluate-math", "transfer-math-early", "transfer-math-twin",
+    assert redone == ["evaluate-math", "baselines-math", "transfer-math-early",
+                      "baselines-math-early", "transfer-math-twin",
                       "transfer-math-given"]  # fmt: skip
-    assert len(outcome.idle) == 4  # the others are kept
+    assert len(outcome.idle) == 6  # the others are kept
     workshop = FakeWorkshop()
     carried_out(tmp_path / "run", workshop)
     assert workshop.made == []
@@ -221,7 +224,7 @@ def test_another_model_under_the_same_path_is_measured_anew(tmp_path: Path) -> N
 
 
 def test_the_advisor_sees_what_was_solved_in_mode_distill_alone(tmp_path: Path) -> None:
-    small = replace(CONFIG, seeds=(0,), other=())
+    small = replace(CONFIG, seeds=(0,), other=(), baselines=BaselinesSection())
     for mode in ("exact", "belief_pg", "distill"):
         workshop = FakeWorkshop()
         config = replace(small, advisor=replace(small.advisor, mode=mode))
@@ -247,9 +250,9 @@ def test_the_advisor_sees_what_was_solved_in_mode_distill_alone(tmp_path: Path) 
 def test_what_is_missing_is_said_before_any_work(
     change: dict[str, object], message: str, tmp_path: Path
 ) -> None:
-    workshop = FakeWorkshop()
+    workshop, config = FakeWorkshop(), replace(CONFIG, baselines=BaselinesSection())
     with pytest.raises(PersuasionError, match=message):
-        carried_out(tmp_path / "run", workshop, replace(CONFIG, **change))
+        carried_out(tmp_path / "run", workshop, replace(config, **change))
     assert workshop.made == []
     assert not (tmp_path / "run").exists()
 

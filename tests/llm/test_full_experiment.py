@@ -113,6 +113,20 @@ def test_one_advisor_persuades_receivers_she_never_met(task: str, outcome: Outco
     assert len(trained) == plans + 1  # and the one that babbles: none was trained again
 
 
+def test_other_ways_have_the_same_budget_and_their_controls_gain_nothing(outcome: Outcome) -> None:
+    for found in outcome.comparisons.values():
+        assert set(found) == {"embedded", "early"}
+        for receiver, one in found.items():
+            assert one.left_out == {}
+            assert [control.name for control in one.controls() if control.gains] == []
+            for name in ("corrector", "fine_tuned"):
+                used = one.spent[name].operations / one.budget.operations
+                assert used == pytest.approx(1, abs=0.01), name
+            moved = receiver == "early"
+            assert (one.spent["persuaded"].operations == 0) == moved, "not trained again"
+            assert one.trained_for == ("embedded" if moved else None)
+
+
 def test_nothing_claimed_is_refuted_and_the_page_says_what_was_seen(outcome: Outcome) -> None:
     refuted = [c.text for e in outcome.evaluations.values() for c in e.claims() if c.held is False]
     assert refuted == []

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,12 @@ from llm_bridge.models import fresh_gpt2
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.receivers.openai_api import OpenAIReceiver, Probe
+from llm_bridge.receivers.rules import rule
 from llm_bridge.reply import Reply
 from llm_bridge.reply_log import ask
 from llm_bridge.requests import calls as http_calls
-from llm_bridge.requests.budget import Budget, CapReachedError, Meter, Prices, Usage
-from llm_bridge.requests.log import RequestLog, key_of
+from llm_bridge.requests.budget import Budget, CapReachedError, Estimate, Meter, Prices, Usage
+from llm_bridge.requests.log import RequestLog
 from persuasion.errors import PersuasionError
 from tests.llm.conftest import Aligned
 from tests.llm.scripted_server import Answer, Scripted, choices, echo, serving
@@ -133,72 +133,12 @@ def test_a_second_run_asks_only_what_is_new(tmp_path: Path) -> None:
             other.generate(["a"], max_new_tokens=4)
             assert len(server.bodies) == 5
     assert cache.read_bytes().startswith(kept), "the cache is only appended to"
-    (line, *_) = cache.read_text().splitlines()
-    entry = json.loads(line)
+    entries = [json.loads(line) for line in cache.read_text().splitlines()]
+    assert "intent" in entries[0]
+    entry = next(entry for entry in entries if "answer" in entry)
     assert entry["request"]["body"]["prompt"] in "ab"
     assert entry["answer"]["choices"][0]["text"] in "ab"
-    assert "none" not in line, "the key is not kept"
-
-
-KILLED = """
-import sys
-from llm_bridge.receivers.openai_api import OpenAIReceiver
-from llm_bridge.requests.budget import Budget
-asked = OpenAIReceiver("m", base_url=sys.argv[1], api_key="none", cache=sys.argv[2],
-                       budget=Budget(tokens=10**6), concurrency=2)
-asked.generate([f"prompt {i}" for i in range(20)], max_new_tokens=2)
-"""
-
-
-def test_killed_run_repeats_no_answered_call(tmp_path: Path) -> None:
-    cache, hold = tmp_path / "cache.jsonl", threading.Event()
-
-    def script(body: dict[str, Any], turn: int) -> Answer:
-        if turn >= 10:
-            hold.wait(20)
-        return echo(body, turn)
-
-    with serving(script) as server:
-        child = subprocess.Popen([sys.executable, "-c", KILLED, server.url, str(cache)])
-        try:
-            while len(server.bodies) < 12 and child.poll() is None:
-                time.sleep(0.01)
-        finally:
-            child.kill()
-            child.wait()
-        hold.set()
-        assert len(server.bodies) == 12
-        answered = {
-            json.loads(x)["request"]["body"]["prompt"] for x in cache.read_text().splitlines()
-        }
-        assert len(answered) == 10
-        with cache.open("a") as file:
-            file.write('{"key": "cut')  # as a kill in the middle of a line would leave it
-        with receiver(server, cache=cache) as again:
-            assert len(texts(again.generate([f"prompt {i}" for i in range(20)],
-                                            max_new_tokens=2))) == 20  # fmt: skip
-        asked_again = [body["prompt"] for body in server.bodies[12:]]
-        assert len(asked_again) == 10
-        assert not answered & set(asked_again)
-
-
-def test_cache_of_another_process_or_kind_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "cache.jsonl"
-    with RequestLog(path), pytest.raises(PersuasionError, match="in use"):
-        RequestLog(path)
-    with RequestLog(path) as log:  # the refusal left it as it was
-        log.add({"a": 1}, {"b": 2})
-    with RequestLog(path) as log:
-        assert log.answer({"a": 1}) == {"b": 2}
-    path.write_text('{"key": "x"}\n')
-    with pytest.raises(PersuasionError, match=r"line 1 of .* no logged request"):
-        RequestLog(path)
-    entry = {"key": key_of({"a": 1}), "request": {"a": 2}, "answer": {}}
-    path.write_text(json.dumps(entry) + "\n")
-    with pytest.raises(PersuasionError, match="line 1"):
-        RequestLog(path)
-    with pytest.raises(PersuasionError, match="folder must exist"):
-        RequestLog(tmp_path / "none" / "cache.jsonl")
+    assert "none" not in cache.read_text(), "the key is not kept"
 
 
 def test_a_reply_log_above_it_needs_no_second_look() -> None:
@@ -222,6 +162,70 @@ def test_estimate_before_the_first_call() -> None:
             found
         )
         assert not server.bodies
+
+
+def test_estimates_of_several_stages_add_up_to_that_of_the_whole(tmp_path: Path) -> None:
+    stages = [["a", "b"], ["b", "c", "b"], ["c"]]
+    with serving(echo) as server, receiver(server, cache=tmp_path / "c") as asked:
+        asked.generate(["a"], max_new_tokens=4)
+        seen: set[str] = set()
+        parts = [asked.estimate(some, max_new_tokens=4, seen=seen) for some in stages]
+        assert [(part.requests, part.cached) for part in parts] == [(1, 1), (1, 0), (0, 0)]
+        whole = asked.estimate(["a", "b", "c"], max_new_tokens=4)
+        assert sum(parts, Estimate()) == whole
+        # negative control: without the set, what occurs twice is counted twice
+        alone = [asked.estimate(some, max_new_tokens=4) for some in stages]
+        assert sum(alone, Estimate()).requests == 4
+        assert len(server.bodies) == 1
+
+
+def test_check_refuses_what_does_not_fit_into_the_rest() -> None:
+    budget = Budget(tokens=100)
+    with serving(echo) as server, receiver(server, budget=budget) as asked:
+        assert asked.budget is budget
+        fits = asked.estimate(["a" * 40], max_new_tokens=50)
+        asked.check(fits)
+        with pytest.raises(CapReachedError, match=r"cap on tokens .* 0 of 100 tokens are spent"):
+            asked.check(fits + fits)
+        asked.check(Estimate())
+        asked.generate(["b" * 40], max_new_tokens=50)  # leaves 57
+        with pytest.raises(CapReachedError, match="43 of 100 tokens are spent"):
+            asked.check(fits)
+
+
+@pytest.mark.parametrize("at_most", [1, 2, 5])
+def test_estimate_of_samples_is_what_is_asked_next(at_most: int) -> None:
+    def few(body: dict[str, Any], turn: int) -> Answer:
+        return choices(*"x" * min(body.get("n", 1), at_most))
+
+    with serving(few) as server, receiver(server, count_tokens=len, temperature=1.0) as asked:
+        first = asked.estimate(["hi", "ho"], n=5, max_new_tokens=3)
+        assert (first.requests, first.cached) == (2, 0)
+        assert first.most == Usage(2 * 3, 2 * 15)
+        asked.sample("hi", 5, max_new_tokens=3)
+        assert server.bodies[0]["n"] == 5
+        n_sent = len(server.bodies)
+        assert n_sent == -(-5 // at_most)
+        after = asked.estimate(["hi", "ho"], n=5, max_new_tokens=3)
+        assert (after.requests, after.cached) == (1, n_sent)
+        assert len(asked.sample("hi", 5, max_new_tokens=3)) == 5
+        assert len(server.bodies) == n_sent, "samples are kept as well"
+        single = asked.estimate(["new"], max_new_tokens=3)
+        assert single == asked.estimate(["new"], n=1, max_new_tokens=3)
+        with pytest.raises(PersuasionError, match="`n` must be at least 1"):
+            asked.estimate(["new"], n=0, max_new_tokens=3)
+
+
+def test_a_shallow_copy_shares_cache_budget_and_report() -> None:
+    with serving(echo) as server, receiver(server) as asked:
+        other = copy(asked)
+        other.rule = rule("best_response")
+        other.generate(["a"], max_new_tokens=3)
+        other.probe("a")
+        asked.generate(["a"], max_new_tokens=3)
+        assert asked.spent == other.spent
+        assert asked.report() == other.report()
+        assert len(server.bodies) == 1 + 7
 
 
 @pytest.mark.parametrize(
@@ -296,6 +300,8 @@ DOWN = Answer(status=500, body='{"error": "boom"}')
 BUSY = Answer(status=429, body='{"error": "slow down"}', headers={"retry-after": "0.05"})
 CUT = Answer(body='{"choices": [{"text": "he')
 SHORT = Answer(body='{"choices": [', cut=50)
+DOWN_SHORT = Answer(status=500, body='{"error": "bo', cut=50)
+GARBLED = Answer(body="\x00\x01 no JSON \x02")
 PAGE = Answer(body="<html>gateway</html>", headers={"content-type": "text/html"})
 BARE = Answer(body='"hello"')
 NO_TEXT = Answer(body='{"choices": [{"finish_reason": "stop"}]}')
@@ -307,8 +313,10 @@ NONE = choices()
     [
         (DOWN, "refused"), (BUSY, "refused"), (CUT, "malformed"), (PAGE, "malformed"),
         (BARE, "malformed"), (NO_TEXT, "malformed"), (NONE, "malformed"), (SHORT, "lost"),
+        (DOWN_SHORT, "lost"), (GARBLED, "malformed"),
     ],
-    ids=["500", "429", "cut JSON", "HTML", "bare JSON", "no text", "no choice", "cut body"],
+    ids=["500", "429", "cut JSON", "HTML", "bare JSON", "no text", "no choice", "cut body",
+         "500 and a cut body", "bytes"],
 )  # fmt: skip
 def test_what_passes_is_tried_again_and_what_stays_is_told(bad: Answer, counted: str) -> None:
     def for_a_while(body: dict[str, Any], turn: int) -> Answer:
@@ -421,6 +429,35 @@ def test_fewer_choices_than_asked_are_asked_for_again() -> None:
         assert [body.get("n", 1) for body in server.bodies] == [5, 3, 1]
         assert len({body["seed"] for body in server.bodies}) == 3
         assert asked.traffic.choices_missing == 3 + 1
+
+
+def test_answers_are_drawn_anew_also_where_no_seed_is_sent(tmp_path: Path) -> None:
+    def counting(body: dict[str, Any], turn: int) -> Answer:
+        return choices(f"answer {turn}")
+
+    cache, plain = tmp_path / "cache", {"temperature": 1.0, "unsent": ("seed",)}
+    with serving(counting) as server:
+        with receiver(server, cache=cache, **plain) as asked:
+            drawn = texts(asked.sample("hi", 3, max_new_tokens=8))
+        assert drawn == ["answer 0", "answer 1", "answer 2"]
+        assert not any("seed" in body for body in server.bodies)
+        with receiver(server, cache=cache, **plain) as asked:
+            assert texts(asked.sample("hi", 3, max_new_tokens=8)) == drawn
+        assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"length_field": "length"}, "`length_field` must be one of max_tokens, max_completion_t"),
+        ({"unsent": ("n",)}, "`unsent` may name temperature and seed; got 'n'"),
+        ({"extra": {"seed": 3}}, "`extra` holds what requests have beside .* got 'seed'"),
+        ({"extra": {"max_tokens": 3}}, "and their length; got 'max_tokens'"),
+    ],
+)
+def test_fields_that_are_not_legal(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PersuasionError, match=message):
+        receiver("http://127.0.0.1:9/v1", **changes)
 
 
 def test_server_without_token_counts_needs_a_counter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,16 +13,36 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from llm_bridge.advisor import Advisor
 from llm_bridge.measure import measure
-from llm_bridge.pages.replay_demo import sections
+from llm_bridge.objectives.exact import expected_value
+from llm_bridge.pages import reading_demo, replay_demo
+from llm_bridge.pages.price_plot import plot_prices
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.replay import ReplayReceiver
-from llm_bridge.replay.reader import ReaderTraining, as_read, signals_of, train_reader
-from llm_bridge.replay.study import answered, held_out, laws_of
+from llm_bridge.replay import reading
+from llm_bridge.replay.counting import count_questions
+from llm_bridge.replay.reader import (
+    CLASSES,
+    ReaderTraining,
+    as_seen,
+    codewords_of,
+    readings,
+    train_reader,
+    with_codewords,
+)
+from llm_bridge.replay.reading import READ_ARMS, Read, held_out_reading, read_questions
+from llm_bridge.replay.recommend import CODEWORDS, laws_after, learn_codewords
+from llm_bridge.replay.study import ARMS, answered, held_out, laws_of, splits
+from llm_bridge.replay.texts import QuestionTexts, question_texts
 from llm_bridge.reply import Reply
-from persuasion import GameError, PersuasionGame, solve, zoo
+from llm_bridge.training.belief_response import Stakes
+from persuasion import GameError, PersuasionGame, SignalingScheme, solve, zoo
 from persuasion.errors import PersuasionError
+from persuasion.margin_rules import solve_with_margin
+from persuasion.receivers import Bayesian
 from persuasion.report import Paragraph, Picture, Table
 from persuasion.zoo.gsm8k_replay import COSTS, LEVELS, MODELS, Questions, questions, replay_game
 from tests.llm.fakes import Arithmetic
@@ -199,9 +220,10 @@ def test_counting_answers_gives_the_values_of_the_game(parameters: dict[str, Any
                                     solution.value])  # fmt: skip
 
 
-def test_section_of_the_demo() -> None:
+def test_section_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    (section,) = sections(told.append)
+    monkeypatch.setattr(reading_demo, "sections", lambda progress: [])
+    (section,) = replay_demo.sections(told.append)
     kinds = {kind: [b for b in section.blocks if isinstance(b, kind)]
              for kind in (Paragraph, Picture, Table)}  # fmt: skip
     assert len(kinds[Picture]) == 1
@@ -311,66 +333,279 @@ def test_replaying_a_model_measures_the_same_game() -> None:
 
 # -- an Advisor who reads the question ---------------------------------------------------------
 
+WORDS = ("tiny", "brief", "usual", "ample", "long", "tedious")
+QUICK = ReaderTraining(steps=60, lr=1e-2, dropout=0.0, vocabulary=300, n_positions=40)
+
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
+def tale(steps: int, number: int) -> str:
+    """A question in which one word gives away how long its solution is."""
+    return f"A {WORDS[min(steps, CLASSES) - 1]} tale of {number} eggs."
+
+
 def made_up(n: int, seed: int) -> tuple[list[str], list[int]]:
-    """Questions whose level one word gives away."""
     rng = np.random.default_rng(seed)
-    steps = rng.integers(1, 7, n).tolist()
-    words = ["brief", "brief", "usual", "usual", "tedious", "tedious"]
-    return [f"A {words[k - 1]} tale of {rng.integers(99)} eggs." for k in steps], steps
+    steps = rng.integers(1, 8, n).tolist()
+    return [tale(k, int(rng.integers(99))) for k in steps], steps
 
 
-def test_reader_learns_what_is_in_the_words_and_nothing_else() -> None:
-    quick = ReaderTraining(steps=60, vocabulary=300, n_positions=24)
-    texts, steps = made_up(300, 0)
-    reader = train_reader(texts, steps, quick)
+@pytest.fixture(scope="module")
+def reader() -> Advisor:
+    return train_reader(*made_up(600, 0), QUICK)
+
+
+def test_reader_learns_what_is_in_the_words_and_nothing_else(reader: Advisor) -> None:
     fresh, truth = made_up(200, 1)
-    levels = np.searchsorted(LEVELS[3], truth)
-    assert (signals_of(reader, fresh) == levels).mean() > 0.97
-    blind = [text.replace("brief", "x").replace("usual", "x").replace("tedious", "x")
-             for text in fresh]  # fmt: skip
-    assert (signals_of(reader, blind) == levels).mean() < 0.5, "negative control"
-    again = train_reader(texts, steps, quick)
+    classes = np.searchsorted(LEVELS[CLASSES], truth)
+
+    def seen(texts: list[str]) -> Any:
+        return laws_after(readings(reader, texts), codewords_of(reader)[None])[0].argmax(axis=1)
+
+    assert (seen(fresh) == classes).mean() > 0.97
+    blind = [text.replace(text.split()[1], "x") for text in fresh]
+    assert (seen(blind) == classes).mean() < 0.4, "negative control"
+    again = train_reader(*made_up(600, 0), QUICK)
     assert again.fingerprint == reader.fingerprint
-    long = signals_of(reader, ["eggs " * 100 + fresh[0]])
-    assert long.shape == (1,), "longer questions lose their beginning"
+    other = train_reader(*made_up(600, 0), replace(QUICK, dropout=0.3, steps=5))
+    assert other.fingerprint != reader.fingerprint
+    assert readings(reader, ["eggs " * 100 + fresh[0]]).shape == (1, 32), "loses its beginning"
 
 
-def test_signals_take_the_place_of_levels() -> None:
-    asked = questions()
-    levels = asked.levels(3)
-    np.testing.assert_array_equal(as_read(asked, levels).levels(3), levels)
-    read = as_read(asked, (levels + 1) % 3)
-    np.testing.assert_array_equal(read.levels(3), (levels + 1) % 3)
-    with pytest.raises(PersuasionError, match="of all 3 levels; got 2 texts, 2 numbers of 1"):
+def test_numbers_are_seen_as_numbers() -> None:
+    assert as_seen("1 egg, 2,000 eggs and 3.5 eggs.") == "# egg, # eggs and # eggs."
+
+
+def test_laws_after_readings_are_those_of_the_language_model(reader: Advisor) -> None:
+    """The short way, a product of readings and vectors, against the model itself."""
+    texts = [text + " Or so." * (i % 4) for i, text in enumerate(made_up(20, 2)[0])]
+    read = readings(reader, texts, batch_size=7)
+    taught = with_codewords(reader, np.random.default_rng(0).normal(size=(2, 32)))
+    assert set(taught.codebook.words).isdisjoint(reader.codebook.words)
+    for advisor in (reader, taught):
+        with torch.no_grad():
+            rows = advisor.encode([as_seen(text) for text in texts])
+            naive = advisor.log_law(rows).exp().numpy()
+        short = laws_after(read, codewords_of(advisor)[None])[0]
+        np.testing.assert_allclose(short, naive, atol=1e-5)
+    np.testing.assert_allclose(readings(taught, texts), read, atol=1e-6)
+    with pytest.raises(PersuasionError, match="1 to 2, one for each codeword; got 3"):
+        with_codewords(reader, np.zeros((3, 32)))
+
+
+def test_a_reader_needs_all_classes() -> None:
+    with pytest.raises(PersuasionError, match="got 2 texts, 2 numbers in 1 classes"):
         train_reader(["a", "b"], [1, 1])
 
 
-@pytest.mark.slow
-def test_reading_real_questions_tells_something_of_their_level() -> None:
-    """What the Advisor sees in the words is worth less than the level, and not nothing."""
+# -- codewords that persuade -------------------------------------------------------------------
+
+
+def played(read: Any, levels: Any, games: list[PersuasionGame], vectors: Any) -> list[float]:
+    """Sender's value of learnt codewords, if a best responder knows what they tell of levels."""
+    values = []
+    for game, laws in zip(games, laws_after(read, vectors), strict=True):
+        kernel = np.stack([laws[levels == k].mean(axis=0) for k in range(game.n_states)])
+        scheme = SignalingScheme(kernel)
+        answer = Bayesian().respond(game, scheme.posteriors(game))
+        law = scheme.kernel @ answer
+        values.append(float(game.prior @ (law * game.sender_utility).sum(axis=1)))
+    return values
+
+
+@pytest.mark.parametrize("n_levels", [3, 6])
+def test_codewords_reach_the_optimum_where_levels_can_be_read(n_levels: int) -> None:
+    levels = np.repeat(np.arange(n_levels), 30)
+    games = [replay_game(questions(), n_levels, 2, ["0", price]) for price in ("0.35", "0.37")]
+    clear = np.eye(n_levels)[levels]
+    found = played(clear, levels, games, learn_codewords(clear, levels, games))
+    for game, value in zip(games, found, strict=True):
+        best = float(solve_with_margin(game, CODEWORDS.margin_of("")).value)
+        none = float(solve(game).no_disclosure)
+        assert none + 0.88 * (best - none) < value < best + 0.01
+    blurred = np.random.default_rng(0).permutation(clear)
+    blind = played(blurred, levels, games, learn_codewords(np.ones((len(levels), 4)), levels, games)
+                   [:, :, :1].repeat(n_levels, axis=2))  # fmt: skip
+    assert blind == pytest.approx([float(solve(game).no_disclosure) for game in games])
+
+
+def test_a_state_for_each_question_gives_the_same_value() -> None:
+    """Averaging over the questions of a level loses nothing: the long way for comparison."""
+    rng = np.random.default_rng(3)
+    levels, kernel = np.arange(12) % 3, rng.dirichlet([1, 1], 12)
+    game = replay_game(questions(), 3, 2, ["0", "0.35"])
+
+    def value(prior: Any, chances: Any, state: Any) -> float:
+        table = torch.tensor(chances)[None]
+        at = [torch.tensor(x)[None] for x in (prior, game.sender_utility[state],
+                                              game.receiver_utility[state])]  # fmt: skip
+        stakes = Stakes(at[0], at[0], at[1], at[2], torch.tensor([0.003]).double(), beta=300.0)
+        return float(expected_value(table.log(), stakes))
+
+    by_level = np.stack([kernel[levels == k].mean(axis=0) for k in range(3)])
+    short = value(game.prior, by_level, np.arange(3))
+    assert value(game.prior[levels] / 4, kernel, levels) == pytest.approx(short, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [([0, 1, 1], r"got \[1, 2, 0\] questions by level"), ([0, 1, 2, 2], "and 3 readings")],
+)
+def test_codewords_need_every_level(levels: list[int], message: str) -> None:
+    with pytest.raises(PersuasionError, match=message):
+        learn_codewords(np.ones((3, 2)), np.array(levels), [replay_game(questions())])
+
+
+# -- reading, over splits and prices -----------------------------------------------------------
+
+
+def read_as(asked: Questions, share: float, seed: int = 0) -> Read:
+    """Readings that say the class of a question, right for a share of them and else any."""
+    rng = np.random.default_rng(seed)
+
+    def seen(steps: Any) -> Any:
+        classes = np.searchsorted(LEVELS[CLASSES], steps)
+        lost = rng.random(len(steps)) >= share
+        return np.eye(CLASSES)[np.where(lost, rng.permutation(classes), classes)]
+
+    fresh = rng.choice(asked.steps, 800)
+    told = seen(asked.steps)
+    return Read(seen(fresh), fresh, told, told)
+
+
+def test_reading_is_worth_the_level_where_it_can_be_read() -> None:
+    asked = questions()
+    found = held_out_reading(read_as(asked, 1.0), prices=["0.35", "0.37"], n_splits=4)
+    assert found.accuracy.shape == (4, 2, len(READ_ARMS))
+    by_level = found.accuracy[:, :, : len(ARMS)]
+    for place, price in enumerate(("0.35", "0.37")):
+        told = held_out(asked, n_splits=4, costs=f"0, {price}")
+        np.testing.assert_allclose(by_level[:, place], told.accuracy, atol=1e-12)
+    np.testing.assert_allclose(found.accuracy[:, :, 3:5], by_level[:, :, 1:], atol=1e-9)
+    none, best, learnt, control = (found.accuracy.mean(axis=0)[:, k] for k in (0, 2, 5, 6))
+    assert (learnt > none + 0.85 * (best - none)).all()
+    assert (found.followed > 0.4).all()
+    assert control == pytest.approx(none, abs=0.02), "negative control"
+    for place in range(2):
+        assert found.limits(place).interval(5, minus=0).lower > 0.1
+    # at 0.35 some of the few splits persuade by themselves
+    assert found.limits_over_splits(1).interval(5, minus=0).lower > 0.1
+
+
+def test_reading_is_worth_nothing_where_there_is_nothing_to_read() -> None:
+    for share, least, most in ((0.0, -0.02, 0.02), (0.6, 0.05, 0.3)):  # in part: seen by the test
+        found = held_out_reading(read_as(questions(), share), prices=["0.36"], n_splits=3)
+        none, *_, learnt, _ = found.accuracy.mean(axis=0)[0]
+        assert least < learnt - none < most
+
+
+def test_splits_are_shared_and_parts_must_fit() -> None:
+    for out, rest in splits(10, 2, 0.2, seed=0):
+        assert len(out) == 2
+        assert sorted([*out, *rest]) == list(range(10))
+    read = read_as(questions(), 1.0)
+    with pytest.raises(PersuasionError, match="got 5 graded and 1319 read"):
+        held_out_reading(read, questions().subset(slice(5)))
+    with pytest.raises(PersuasionError, match="`n_splits` must be at least 1"):
+        held_out_reading(read, n_splits=0)
+    with pytest.raises(PersuasionError, match="`share_fresh` must leave questions on both sides"):
+        read_questions(QuestionTexts(("a", "b"), np.array([1, 2]), ("c",)), share_fresh=0.0)
+
+
+def test_questions_of_a_class_are_read_by_one_that_was_not_trained_on_them() -> None:
+    train, steps = made_up(400, 3)
+    test, truth = made_up(50, 4)
+    told: list[tuple[int, int]] = []
+    read = read_questions(
+        QuestionTexts(tuple(train), np.array(steps), tuple(test)),
+        QUICK,
+        share_fresh=0.3,
+        progress=lambda i, n: told.append((i, n)),
+    )
+    assert told[-1] == (60, 60)
+    assert (len(read.fresh), len(read.fresh_steps), len(read.asked)) == (120, 120, 50)
+    assert (read.likeliest(3) == np.searchsorted(LEVELS[3], truth)).mean() > 0.9
+    assert (read.likeliest(6) == np.searchsorted(LEVELS[6], truth)).mean() > 0.9
+
+
+def test_counting_words_reads_what_words_say() -> None:
+    train, steps = made_up(400, 3)
+    test, truth = made_up(50, 4)
+    levels = np.searchsorted(LEVELS[3], truth)
+    texts = QuestionTexts(tuple(train), np.array(steps), tuple(test))
+    read = count_questions(texts, n_words=20, share_fresh=0.3)
+    assert (read.likeliest(3) == levels).mean() > 0.97
+    np.testing.assert_allclose(read.chances.sum(axis=1), 1)
+    blind = count_questions(texts, n_words=3, share_fresh=0.3)  # "a", "tale", "of"
+    assert (blind.likeliest(3) == levels).mean() < 0.6, "negative control"
+
+
+def test_the_demo_shows_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_demo, "_SPLITS", 2)
+    monkeypatch.setattr(reading_demo, "_PRICES", ("0.35", "0.37"))
+    monkeypatch.setattr(reading, "read_questions", lambda **_: read_as(questions(), 0.7))
+    (section,) = reading_demo.sections(lambda words: None)
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    assert [row[0] for row in table.rows] == ["0.350", "0.370"]
+    assert table.columns[1:-1] == ["no disclosure", *READ_ARMS[1:]]
+    assert sum(isinstance(block, Picture) for block in section.blocks) == 1
+    monkeypatch.setattr(reading_demo, "missing", lambda *names: ["torch"])
+    (section,) = reading_demo.sections(lambda words: None)
+    assert "pip install" in section.to_html("s")
+    with pytest.raises(PersuasionError, match="at least one"):
+        plot_prices([0.3], [])
+
+
+def test_the_words_shipped_are_those_published() -> None:
     train, test = (ANSWERS.with_name(name) for name in ("train.jsonl", "test.jsonl"))
     if not train.exists():
         pytest.skip("the data set is not beside the checkout")
-    rows = lines(train)
-    reader = train_reader(
-        [row["question"] for row in rows], [row["answer"].count("<<") for row in rows]
-    )
-    asked = questions()
-    signals = signals_of(reader, [row["question"] for row in lines(test)])
-    levels = asked.levels(3)
-    assert (signals == levels).mean() > 0.53 > 654 / 1319 + 0.03, "above the commonest level"
-    for costs, least in ((None, 0.0), ("0, 7/20", 0.05)):
-        told = held_out(asked, costs=costs)
-        read = held_out(as_read(asked, signals), costs=costs)
-        shuffled = held_out(
-            as_read(asked, np.random.default_rng(0).permutation(signals)), costs=costs
-        )
-        none, _, by_level = told.accuracy.mean(axis=0)
-        _, full, scheme = read.accuracy.mean(axis=0)
-        assert none + least < max(full, scheme) < by_level
-        assert shuffled.accuracy[:, 2].mean() < max(full, scheme), "negative control"
+    texts, rows = question_texts(), lines(train)
+    assert list(texts.train) == [row["question"] for row in rows]
+    assert list(texts.test) == [row["question"] for row in lines(test)]
+    steps = [min(9, row["answer"].count("<<")) for row in rows]
+    assert steps == texts.train_steps.tolist()
+
+
+def test_the_words_shipped_carry_their_licence() -> None:
+    file = resources.files("llm_bridge.replay").joinpath("gsm8k_questions.json.gz")
+    table = json.loads(gzip.decompress(file.read_bytes()))
+    assert "Permission is hereby granted" in table["licence"]
+    assert "2110.14168" in table["source"]
+    assert len(question_texts().test) == len(questions())
+
+
+@pytest.fixture(scope="module")
+def read() -> Read:
+    return read_questions()
+
+
+@pytest.mark.slow
+def test_a_reader_of_real_questions_persuades_where_the_price_is_near(read: Read) -> None:
+    """Near the price at which the user pays by herself; not where it is far."""
+    assert (read.likeliest(3) == questions().levels(3)).mean() > 0.51 > 654 / 1319 + 0.01
+    found = held_out_reading(read, prices=["0.345", "0.35", "0.355", "0.38"])
+    none, full, best, _, labels, learnt, _ = found.accuracy.mean(axis=0).T
+    for place in range(3):
+        over, among = found.limits(place), found.limits_over_splits(place)
+        assert min(over.interval(5, minus=0).lower, among.interval(5, minus=0).lower) > 0.02
+        assert max(over.interval(5, minus=2).upper, among.interval(5, minus=2).upper) < 0
+        # chance makes shuffled codewords seem to tell a little, which counts where prices are near
+        assert abs(among.interval(6, minus=0).mean) < 0.045, "negative control"
+        assert among.interval(5, minus=6).lower > 0.05
+    assert (learnt[:3] > labels[:3] + 0.03).all()
+    assert learnt[3] == pytest.approx(none[3], abs=0.005)
+    assert best[3] > full[3] > none[3]
+
+
+@pytest.mark.slow
+def test_counting_real_words_is_worth_about_as_much(read: Read) -> None:
+    counted = count_questions()
+    assert 0.55 < (counted.likeliest(3) == questions().levels(3)).mean() < 0.6
+    means = [
+        held_out_reading(one, prices=["0.345", "0.35", "0.355"], n_splits=10).accuracy.mean(axis=0)
+        for one in (read, counted)
+    ]
+    assert means[0][:, 5] == pytest.approx(means[1][:, 5], abs=0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -12,9 +13,9 @@ from zlib import crc32
 import numpy as np
 
 from llm_bridge import tasks
-from llm_bridge.config import TrainingSection
 from llm_bridge.measurement import Measurement
 from llm_bridge.reply import Reply
+from llm_bridge.sections import ApiSection, ReplaySection, TrainingSection
 from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat, share_name
 from llm_bridge.staging.workshop import Tell
 from llm_bridge.task import Example, Task
@@ -80,12 +81,16 @@ class FakeWorkshop:
 
     def __init__(self, kill: Callable[[str], None] | None = None) -> None:
         self.made: list[str] = []
+        self.closed = 0
         self.shown: dict[str, Mapping[str, Any]] = {}
         self._kill = kill or (lambda name: None)
 
     def _step(self, name: str) -> None:
         self._kill(name)
         self.made.append(name)
+
+    def led(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def settings(self) -> Mapping[str, Any]:
         return {"device": "none"}
@@ -97,6 +102,15 @@ class FakeWorkshop:
         if path == "missing":
             raise PersuasionError("there is no folder missing")
         return f"label of {path}"
+
+    def source_label(self, source: ApiSection | ReplaySection) -> str:
+        return f"label of {source}"
+
+    def reports(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        self.closed += 1
 
     def train_receiver(
         self,
@@ -115,6 +129,7 @@ class FakeWorkshop:
 
     def receiver(self, seat: Seat, rule: Receiver) -> Clerk:
         self._step(f"load {seat.name}")
+        assert isinstance(seat.source, str | Path)
         file = Path(seat.source) / "skill"
         return Clerk(seat.name, float(file.read_text()) if file.exists() else 0.9, rule)
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 WINGS = ("persuasion", "theory", "llm_bridge")
 NOUNS = (
     "game", "scheme", "beliefs", "regret", "results", "trajectory", "types", "errors", "rationals",
-    "environments",
+    "environments", "calling",
 )  # fmt: skip
 NAMED_GAMES = ("persuasion.zoo",)
 PAGES = ("persuasion.plot.canvas", "persuasion.report", "persuasion.demo")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from llm_bridge.config import ExperimentConfig, OtherSection, commented
+from llm_bridge.config import (
+    ApiSection,
+    ExperimentConfig,
+    OtherSection,
+    ReceiverSection,
+    ReplaySection,
+    commented,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "bridge.md"
 BEGIN = "<!-- settings: made by tests/repo/test_docs_bridge.py -->\n"
@@ -18,6 +25,13 @@ def reference() -> str:
     lines: list[str] = []
     about: str | None = None
     text = commented(ExperimentConfig(other=other)).split("\n\n", 1)[1]
+    sources = (
+        ReceiverSection(api=ApiSection("some-model", 1_000_000)),
+        ReceiverSection(replay=ReplaySection("answers.jsonl")),
+    )
+    for name, source in zip(("api", "replay"), sources, strict=True):
+        table = commented(ExperimentConfig(receiver=source))
+        text += f"[receiver.{name}]" + table.split(f"[receiver.{name}]")[1].split("\n\n")[0] + "\n"
     for line in f"[top]\n{text}".splitlines():
         key, equal, value = line.removeprefix("# ").partition(" = ")
         if line.startswith("["):
@@ -51,7 +65,8 @@ def test_the_settings_are_those_of_the_code() -> None:
 
 def test_every_setting_is_listed_and_a_changed_default_is_seen() -> None:
     table = reference()
-    for name in ("tasks", "path", "warm_steps", "n_inputs", "hintless", "checkpoint", "signals"):
+    for name in ("tasks", "path", "warm_steps", "n_inputs", "hintless", "checkpoint", "signals",
+                 "max_tokens", "key_variable"):  # fmt: skip
         assert f"| `{name}` |" in table, name
     assert table.count("| `lr` | `0.001` |") == 1
     page = PAGE.read_text(encoding="utf-8")
