@@ -82,12 +82,15 @@ def page(
     ]
     for task, found in persuasion.items():
         compared, moved = found["comparison"], found["transfer"]
+        controls = compared["controls"]
         paragraphs += [
             f"## Persuasion: {task}",
             f"{compared['caption']}. Optimum of the measured games: {compared['optimum']:.3f}; "
             f"optimum less persuaded: {compared['gap']:+.3f}. The Advisor was trained in "
             f"{seconds(found['seconds'])}.",
             markdown_table(compared["columns"], compared["rows"]),
+            controls["caption"] + ".",
+            markdown_table(controls["columns"], controls["rows"]),
             moved["caption"] + ".",
             markdown_table(moved["columns"], moved["rows"]),
         ]

@@ -114,6 +114,7 @@ def persuade(task: Task, receivers: Mapping[str, Path], plan: Plan, parts: Parts
         best = found.evaluation.optima[len(task.items)].value
         return {
             **_rows(found.table()),
+            "controls": _rows(found.controls_table()),
             "optimum": best,
             "gap": best - found.evaluation.value(found.advisor).mean,
         }

@@ -108,7 +108,7 @@ def compare(
     # whoever has no answer, or no budget for one, says so before anything is trained
     prompts = prompts_of(task, held_out)
     for _, _, one in variants:
-        prompts += [a.prompt for a in one.asks(task, training, held_out) if a.n == 1]
+        prompts += [a.prompt for a in one.asks(task, training, held_out) if not a.n]
     ask(receiver, prompts, max_new_tokens=task.max_new_tokens, log=log, progress=progress)
     found = evaluate(
         task,
@@ -123,9 +123,11 @@ def compare(
     )
     blind = ground.blind()
     arms = {**found.arms, BLIND: Arm(BLIND, "baseline", None, blind.sender, blind.receiver)}
-    for done, (arm, kind, variant) in enumerate(variants):
-        if arm in arms:
+    called = [*arms, *(arm for arm, _, _ in variants)]
+    for arm in called:
+        if called.count(arm) > 1:
             raise PersuasionError(f"a baseline cannot be named {arm!r}: there is such an arm")
+    for done, (arm, kind, variant) in enumerate(variants):
         if progress is not None:
             progress(done, len(variants))
         played = variant.play(ground)

@@ -6,6 +6,7 @@ minutes.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -144,10 +145,15 @@ class ExperimentConfig:
             if name not in self.tasks:
                 raise PersuasionError(
                     f"[task.{name}] is there, but `tasks` does not name {name!r}"
-                    f"{did_you_mean(name, self.tasks)}; it names {', '.join(self.tasks)}"
+                    f"{did_you_mean(name, self.tasks)}; it names {', '.join(self.tasks) or 'none'}"
                 )
         for name in self.tasks:
             tasks.check_parameters(name, self.parameters(name))
+        if not self.name or "/" in self.name or self.name[0] == ".":
+            raise PersuasionError(
+                "`name` also names a folder: it must not be empty, hold a / or begin with a dot; "
+                f"got {self.name!r}"
+            )
         _check_listed("tasks", self.tasks)
         _check_listed("seeds", self.seeds)
         _check_listed("other", [other.name for other in self.other], empty=True)
@@ -163,7 +169,22 @@ class ExperimentConfig:
                 "`other.checkpoint` needs a Receiver that is trained here; drop `receiver.path`, "
                 "`receiver.api` and `receiver.replay`, or give the other Receiver a `path`"
             )
+        self._check_caches()
         self._check_baselines()
+
+    def _check_caches(self) -> None:
+        named: dict[str, str] = {}
+        sections: list[ReceiverSection | OtherSection] = [self.receiver, *self.other]
+        for section in sections:
+            if section.api is None or section.api.cache is None:
+                continue
+            cache = os.path.realpath(os.path.expanduser(section.api.cache))
+            if cache in named:
+                raise PersuasionError(
+                    f"`cache` is {section.api.cache!r} for {named[cache]!r} and for "
+                    f"{section.name!r}; each Receiver behind a server needs a file of her own"
+                )
+            named[cache] = section.name
 
     def _check_baselines(self) -> None:
         from llm_bridge import baselines

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, is_initialized
 
 from persuasion.errors import PersuasionError
 
@@ -78,9 +79,11 @@ def accelerator(
     Parameters
     ----------
     precision : {"auto", "no", "bf16", "fp16"}
-        "auto": bf16 autocast on GPUs that have it, float32 elsewhere.
+        "auto": that in which this process computes already; else bf16 autocast on GPUs that have
+        it, float32 elsewhere.
     device : str
-        "auto": what accelerate finds; "cpu"; or what it finds must be of this kind, such as "cuda".
+        "auto": where this process computes already, else what accelerate finds; "cpu"; or what it
+        finds must be of this kind, such as "cuda".
     several : bool
         Whether the caller divides its work among the processes of a launcher, see
         `llm_bridge.training.data_parallel`. After `stay_alone` it has one process.
@@ -96,6 +99,8 @@ def accelerator(
     legal = ("auto", "no", "bf16", "fp16")
     if precision not in legal:
         raise PersuasionError(f"`precision` must be one of {', '.join(legal)}; got {precision!r}")
+    if precision == "auto" and is_initialized():
+        precision = AcceleratorState().mixed_precision
     if precision == "auto":
         gpu = torch.cuda.is_available() and device != "cpu"
         precision = "bf16" if gpu and torch.cuda.is_bf16_supported() else "no"

@@ -53,6 +53,8 @@ def read_rows(
     path = Path(source)
     if path.is_file():
         rows = _from_file(path)
+    elif path.is_dir() and not any(path.iterdir()):
+        raise PersuasionError(f"{source} is an empty folder; name a file of JSON lines in it")
     elif path.is_dir() or (isinstance(source, str) and source.count("/") == 1 and source[0] != "."):
         rows = _from_hub(str(source), config, split)
     else:

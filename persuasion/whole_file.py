@@ -87,5 +87,9 @@ def _draft(target: Path, content: bytes) -> Iterator[Path]:
             file.flush()
             os.fsync(file.fileno())
         yield draft
+    except OSError as cause:
+        if str(cause.filename) == str(draft):
+            cause.filename = str(target)  # nobody knows the draft by name
+        raise
     finally:
         draft.unlink(missing_ok=True)

@@ -30,11 +30,11 @@ class Asked:
     ----------
     prompt : str
     n : int
-        Answers that are asked for at once; several are drawn.
+        Answers that are drawn at once; 0: the plain answer, not drawn.
     """
 
     prompt: str
-    n: int = 1
+    n: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,7 +87,10 @@ class BestOfN:
     def _drawn(self, ground: Ground, prompts: list[str]) -> list[list[Reply]]:
         receiver: Any = ground.receiver
         most = ground.task.max_new_tokens
-        if not hasattr(receiver, "sample_many"):  # a server: one prompt at a time, her temperature
+        if hasattr(receiver, "samples"):  # a server: at her temperature
+            several: list[list[Reply]] = receiver.samples(prompts, self.n - 1, max_new_tokens=most)
+            return several
+        if not hasattr(receiver, "sample_many"):
             return [receiver.sample(p, self.n - 1, max_new_tokens=most) for p in prompts]
         drawn: list[list[Reply]] = receiver.sample_many(
             prompts,

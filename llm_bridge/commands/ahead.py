@@ -153,7 +153,7 @@ def prompts(
 ) -> None:
     """Write every prompt that an experiment will put to a Receiver, as JSON lines.
 
-    Each has `prompt` and `max_new_tokens`, and `n` where several answers are drawn. Answers that
+    Each has `prompt` and `max_new_tokens`, and `n` where so many answers are drawn. Answers that
     are got elsewhere, lines of prompt, text and n_tokens, take part as [receiver.replay].
     """
     from json import dumps
@@ -176,7 +176,7 @@ def prompts(
             for asked in ahead.asked:
                 row: dict[str, Any] = {"prompt": asked.prompt}
                 row["max_new_tokens"] = ahead.max_new_tokens
-                lines[dumps(row if asked.n == 1 else {**row, "n": asked.n})] = None
+                lines[dumps({**row, "n": asked.n} if asked.n else row)] = None
     text = "\n".join(lines)
     if out is None:
         say(text)

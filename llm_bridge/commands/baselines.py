@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +78,8 @@ def baselines(
 
     config = read_config(folder / "config.toml")
     try:
-        found = conduct_baselines(config, folder, task, baseline, receiver, bar=bar)
+        tell = None if quiet else note
+        found = conduct_baselines(config, folder, task, baseline, receiver, bar=bar, tell=tell)
     except KeyboardInterrupt:
         note(f"interrupted; what had finished is kept in {folder}. The same command goes on")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -104,6 +105,7 @@ def conduct_baselines(
     workshop: Workshop | None = None,
     unsafe_exec: bool = False,
     bar: Bar | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, dict[str, Comparison]]:
     """Try baselines on what a run measured, or find them tried; write ``baselines.html`` there.
 
@@ -124,6 +126,8 @@ def conduct_baselines(
         As in `llm_bridge.cli.conduct`.
     bar : callable, optional
         Called with the name of each stage that is worked on.
+    tell : callable, optional
+        Called with what servers will cost, before anything is asked, and with what came of it.
 
     Returns
     -------
@@ -170,11 +174,16 @@ def conduct_baselines(
     config = replace(config, baselines=chosen)
     shop = workshop or LocalWorkshop(config, unsafe_exec=unsafe_exec)
     with opened(config, folder, shop, names=stage_names(config), bar=bar) as steps:
-        steps.check_ahead()
-        seats = steps.receivers()
-        found = {
-            name: _compared(steps, name, seats) for name in dict.fromkeys(tasks or config.tasks)
-        }
+        for line in steps.check_ahead().lines():
+            (tell or _nobody)(line)
+        try:
+            seats = steps.receivers()
+            found = {
+                name: _compared(steps, name, seats) for name in dict.fromkeys(tasks or config.tasks)
+            }
+        finally:
+            for line in shop.reports():
+                (tell or _nobody)(line)
         content = {
             task: {name: one.to_dict() for name, one in by_receiver.items()}
             for task, by_receiver in found.items()
@@ -183,6 +192,10 @@ def conduct_baselines(
         title = f"Persuasion beside other ways: {config.name}"
         Report(title, list(comparison_section(found))).write(folder / "baselines.html")
     return found
+
+
+def _nobody(line: str) -> None:
+    """Who hears what nobody wants to be told."""
 
 
 def _compared(steps: ExperimentStages, name: str, seats: Sequence[Seat]) -> dict[str, Comparison]:

@@ -156,7 +156,10 @@ def _chosen(config: ExperimentConfig, tasks: list[str] | None) -> list[str]:
 
     section = config.receiver
     options = {} if section.beta is None else {"beta": section.beta}
-    rules = {t: rule_named(section.rule or known.load(t).rule, **options) for t in config.tasks}
+    rules = {
+        t: rule_named(section.rule or known.load(t, **config.parameters(t)).rule, **options)
+        for t in config.tasks
+    }
     for name in tasks or ():
         if name not in rules:
             raise PersuasionError(

@@ -135,9 +135,13 @@ class OpenAIReceiver:
         self.server, self.base_url = server, server.url
         self.concurrency, self.bytes_per_token = concurrency, float(bytes_per_token)
         self._count = None if count_tokens is None else counter(count_tokens)
-        self._log = RequestLog(None if cache is None else Path(cache))
-        self._ledger = Ledger(self._log, budget)
         self._calls = Calls(server.url, server.key, endpoint, timeout_s=timeout_s, retries=retries)
+        self._log = RequestLog(None if cache is None else Path(cache))
+        try:
+            self._ledger = Ledger(self._log, budget)
+        except BaseException:
+            self.close()  # nobody else may have the cache while it is open here
+            raise
         self._probes: list[Probe] = []
 
     # -- what she is -------------------------------------------------------------------------
@@ -214,7 +218,7 @@ class OpenAIReceiver:
         prompts: Sequence[str],
         *,
         max_new_tokens: int,
-        n: int = 1,
+        n: int | None = None,
         seen: set[str] | None = None,
     ) -> Estimate:
         """Return what `generate`, or `sample` for each prompt, would cost; nothing is asked.
@@ -223,9 +227,9 @@ class OpenAIReceiver:
         ----------
         prompts : sequence of str
         max_new_tokens : int
-        n : int, >= 1
-            1 is what `generate` asks; more is what ``sample(prompt, n)`` asks next, given what is
-            in the cache. A server that returns fewer choices is asked again and reads the prompt
+        n : int, >= 1, optional
+            None is what `generate` asks; a number what ``sample(prompt, n)`` asks next, given what
+            is in the cache. A server that returns fewer choices is asked again and reads the prompt
             once more, which no estimate foresees.
         seen : set of str, optional
             Keys of requests that other estimates hold already: they are not counted again, and
@@ -280,7 +284,7 @@ class OpenAIReceiver:
         return [self._reply(answers[request.key], 0) for request in requests]
 
     def sample(self, prompt: str, n: int, *, max_new_tokens: int) -> list[Reply]:
-        """Return `n` answers to one prompt.
+        """Return `n` answers to one prompt, drawn apart from the one of `generate`.
 
         Asks for as many choices as are missing, counts those that come back, and asks again with
         another seed.
@@ -290,12 +294,21 @@ class OpenAIReceiver:
         CapReachedError, PersuasionError
             As `generate`; also when the server goes on returning no choice.
         """
-        known, open_one = self._rounds(prompt, n, max_new_tokens)
-        while open_one is not None:
-            self._answer_all([open_one])
-            known, open_one = self._rounds(prompt, n, max_new_tokens)
-        places = [(answer, i) for _, answer in known for i in range(len(answer["choices"]))]
-        return [self._reply(answer, place) for answer, place in places[:n]]
+        return self.samples([prompt], n, max_new_tokens=max_new_tokens)[0]
+
+    def samples(self, prompts: Sequence[str], n: int, *, max_new_tokens: int) -> list[list[Reply]]:
+        """Return `n` answers to each prompt as `sample` does, several requests at a time."""
+        while True:
+            rounds = [self._rounds(prompt, n, max_new_tokens) for prompt in prompts]
+            open_ones = [request for _, request in rounds if request is not None]
+            if not open_ones:
+                break
+            self._answer_all(open_ones)
+        found = []
+        for known, _ in rounds:
+            places = [(answer, i) for _, answer in known for i in range(len(answer["choices"]))]
+            found.append([self._reply(answer, place) for answer, place in places[:n]])
+        return found
 
     def probe(self, prompt: str, n: int = 4, *, max_new_tokens: int = 16) -> Probe:
         """Ask a prompt a few times and say which settings the server honours.
@@ -320,15 +333,19 @@ class OpenAIReceiver:
     # -- requests ----------------------------------------------------------------------------
 
     def _rounds(
-        self, prompt: str, n: int, max_new_tokens: int
+        self, prompt: str, n: int | None, max_new_tokens: int
     ) -> tuple[list[tuple[Request, Mapping[str, Any]]], Request | None]:
-        """Return what was asked for `n` answers, with the answers, and what to ask next, if any."""
-        if n < 1:
+        """Return what was asked for `n` answers, with the answers, and what to ask next, if any.
+
+        The first asking of a prompt, with the seed that goes with it, is that of its plain answer.
+        """
+        if n is not None and n < 1:
             raise PersuasionError(f"`n` must be at least 1; got {n}")
         known: list[tuple[Request, Mapping[str, Any]]] = []
-        missing_ones, empty = n, 0
+        first, missing_ones, empty = (0, 1, 0) if n is None else (1, n, 0)
         while missing_ones > 0:
-            request = self.server.request(prompt, max_new_tokens, turn=len(known), n=missing_ones)
+            turn = first + len(known)
+            request = self.server.request(prompt, max_new_tokens, turn=turn, n=missing_ones)
             answer = self._log.answer_to(request.key)
             if answer is None:
                 return known, request
@@ -373,7 +390,10 @@ class OpenAIReceiver:
         return answers
 
     def _ask(self, request: Request) -> Mapping[str, Any]:
-        return self._calls.ask(request.body, lambda: self._ledger.begin(request), request.most)
+        answer = self._calls.ask(request.body, lambda: self._ledger.begin(request), request.most)
+        if self._count is None and answer["usage"] is None:
+            raise self._uncounted("its answers have")  # the first says so of all that follow
+        return answer
 
     # -- answers -----------------------------------------------------------------------------
 
@@ -385,10 +405,16 @@ class OpenAIReceiver:
         n_tokens = answer["usage"]["completion"] if answer["usage"] and len(choices) == 1 else None
         if n_tokens is None:
             if self._count is None:
-                which = "each of several answers" if len(choices) > 1 else "this answer"
-                raise PersuasionError(
-                    f"{self.base_url} does not say how many tokens {which} has, and it may be paid "
-                    "by the token; pass `count_tokens`, a tokenizer or a function that counts them"
+                several = len(choices) > 1
+                raise self._uncounted(
+                    "each of several answers has" if several else "this answer has"
                 )
             n_tokens = self._count(text)
         return Reply(text, n_tokens, choices[place]["finish"] == "stop")
+
+    def _uncounted(self, which: str) -> PersuasionError:
+        return PersuasionError(
+            f"{self.base_url} does not say how many tokens {which}, and answers may be paid by the "
+            "token; pass `count_tokens`, a tokenizer or a function that counts them, or name a "
+            "`tokenizer` in the experiment's file. Answers so far are kept"
+        )

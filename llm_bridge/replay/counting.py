@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from llm_bridge.device import threads
 from llm_bridge.replay.reader import CLASSES, as_seen
 from llm_bridge.replay.reading import Read, parts_of
 from llm_bridge.replay.texts import QuestionTexts, question_texts
@@ -26,6 +27,7 @@ __all__ = ["count_questions"]
 _WORD = re.compile(r"[a-z]+|[#%$?.,]")
 
 
+@threads(1)
 def count_questions(
     texts: QuestionTexts | None = None,
     *,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from llm_bridge.advisor import Advisor
 from llm_bridge.codebook import Codebook
+from llm_bridge.device import threads
 from llm_bridge.scoring import Rows, position_ids
 from llm_bridge.settings import Says
 from llm_bridge.vocabulary import build_tokenizer
@@ -99,6 +100,7 @@ def as_seen(text: str) -> str:
     return _NUMBER.sub("#", text)
 
 
+@threads(1)
 def train_reader(
     texts: Sequence[str],
     steps_of_solution: Sequence[int] | NDArray[np.intp],
@@ -177,6 +179,7 @@ def train_reader(
     return advisor
 
 
+@threads(1)
 @torch.no_grad()
 def readings(advisor: Advisor, texts: Sequence[str], *, batch_size: int = 128) -> FloatArray:
     """Return what the Advisor has made of each question before she writes.

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llm_bridge.device import threads
 from llm_bridge.objectives.distill import imitation_loss
 from llm_bridge.objectives.exact import expected_value
 from llm_bridge.replay.reader import RECOMMENDATIONS
@@ -34,6 +35,7 @@ CODEWORDS = AdvisorTraining(
 """How codewords are learnt; a step takes all questions, and prices are some hundredths apart."""
 
 
+@threads(1)
 def learn_codewords(
     read: FloatArray,
     levels: NDArray[np.intp],
@@ -111,6 +113,7 @@ def learn_codewords(
     return vectors.detach().numpy()
 
 
+@threads(1)
 def laws_after(read: FloatArray, vectors: FloatArray) -> FloatArray:
     """Return the chance of each codeword after each reading.
 

@@ -23,14 +23,20 @@ _LOG = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _PASSING = (408, 409, 425, 429)
+_OF_THE_REQUEST = (400, 413, 415, 422)
+_GAVE_UP = (504, 524)
+"""What a gateway says that waited in vain: the server behind it may go on, and be paid."""
+_NAMED = ("model", "messages", "prompt")
 _LARGEST = 2**26
 """Bytes of an answer; more is no answer to a request for a few tokens."""
+_SECRET = 8
+"""Characters of the shortest key that is kept out of messages."""
 
 Settle = Callable[[Outcome], None]
 
 
 class RefusedError(PersuasionError):
-    """A server does not take a request, and would not the next time."""
+    """A server does not take a request as it is, and would not the next time."""
 
 
 class Calls:
@@ -74,7 +80,7 @@ class Calls:
         self.base_url, self.endpoint = base_url, endpoint
         self.retries = retries
         self.first_pause_s = FIRST_PAUSE_S if first_pause_s is None else first_pause_s
-        self._timeout_s = timeout_s
+        self._timeout_s, self._key = timeout_s, key
         self._broken, self._late = _errors_below()
         self._client = OpenAI(base_url=base_url, api_key=key, timeout=timeout_s, max_retries=0)
         self._lock = threading.Lock()
@@ -144,11 +150,12 @@ class Calls:
             self._count_choices(body, answer)
             return answer
         except MalformedError as cause:
-            outcome = Outcome(most, f"malformed answer: {cause}")
+            outcome = Outcome(most, f"malformed answer: {self._without_key(str(cause))}")
             raise self._failed("malformed", outcome.problem) from None
         except openai.APIStatusError as cause:
-            told = shortened(cause.response.text) or "no explanation"
-            outcome = Outcome(None, f"status {cause.status_code}: {told}")
+            told = shortened(self._without_key(cause.response.text)) or "no explanation"
+            paid = most if cause.status_code in _GAVE_UP else None
+            outcome = Outcome(paid, f"status {cause.status_code}: {told}")
             raise self._refused(cause, outcome.problem) from None
         except (openai.APIConnectionError, self._broken, TimeoutError) as cause:
             late = isinstance(cause, (openai.APITimeoutError, self._late, TimeoutError))
@@ -165,8 +172,15 @@ class Calls:
             self._client.chat.completions
         )  # fmt: skip
         deadline = time.monotonic() + self._timeout_s
-        with ask.with_streaming_response.create(**body) as response:
+        named = {name: body[name] for name in _NAMED if name in body}
+        rest = {name: value for name, value in body.items() if name not in _NAMED}
+        # as arguments, the client would refuse what it does not know and keep `timeout` to itself
+        with ask.with_streaming_response.create(**named, extra_body=rest) as response:
             return _read(response.iter_bytes(), deadline)
+
+    def _without_key(self, told: str) -> str:
+        """What a server says stands in logs; some repeat the key. "none" or "x" is no secret."""
+        return told.replace(self._key, "(the key)") if len(self._key) >= _SECRET else told
 
     def _refused(self, cause: Any, problem: str) -> Exception:
         status = int(cause.status_code)
@@ -179,8 +193,9 @@ class Calls:
                 f"{self.base_url} does not accept the API key ({problem}); check `api_key` or "
                 "OPENAI_API_KEY"
             )
-        hint = "; check `model` and `base_url`" if status == 404 else ""
-        return RefusedError(f"{self.base_url} refused a request, {problem}{hint}")
+        hint = _hint(status, problem, self.endpoint)
+        kind = RefusedError if status in _OF_THE_REQUEST else PersuasionError
+        return kind(f"{self.base_url} refused a request, {problem}{hint}")
 
     def _failed(
         self, kind: str, problem: str, retry_after: float | None = None, *, busy: bool = False
@@ -271,6 +286,20 @@ def _never_sent(cause: BaseException) -> bool:
     """Whether no connection was made at all, so that nothing can have been paid for."""
     inner = cause.__cause__ or cause
     return type(inner).__name__ in ("ConnectError", "ConnectTimeout", "ConnectionRefusedError")
+
+
+def _hint(status: int, problem: str, endpoint: str) -> str:
+    """What to look at, where a server says enough to guess."""
+    if status == 404:
+        return f"; check `model`, `base_url` and `endpoint` (now {endpoint})"
+    if status not in _OF_THE_REQUEST:
+        return ""
+    if "max_completion_tokens" in problem:
+        return '; `length_field = "max_completion_tokens"` may help'
+    named = [name for name in ("temperature", "seed") if name in problem]
+    if not named:
+        return ""
+    return f"; what a model refuses is left out by `unsent`, here {', '.join(named)}"
 
 
 def _seconds(text: str | None) -> float | None:

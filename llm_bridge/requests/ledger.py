@@ -10,6 +10,7 @@ from llm_bridge.requests.budget import Budget, Meter, Usage
 from llm_bridge.requests.log import RequestLog
 from llm_bridge.requests.request import Request
 from llm_bridge.requests.traffic import counted
+from persuasion.errors import PersuasionError
 
 __all__ = ["Ledger", "Outcome"]
 
@@ -111,4 +112,10 @@ class Ledger:
 
     def _logged(self) -> Usage:
         kept = [entry["answer"] for entry in self.log] + list(self.log.failures)
-        return sum((Usage(**one["used"]) for one in kept), self.unsettled)
+        try:
+            return sum((Usage(**one["used"]) for one in kept), self.unsettled)
+        except (KeyError, TypeError) as cause:
+            raise PersuasionError(
+                f"{self.log.path} holds an answer or failure that does not say what it used, so no "
+                "budget can be kept with it; name another file"
+            ) from cause

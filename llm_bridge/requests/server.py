@@ -18,7 +18,7 @@ Endpoint = Literal["completions", "chat"]
 LengthField = Literal["max_tokens", "max_completion_tokens"]
 
 _OPTIONAL = ("temperature", "seed")
-_OURS = ("model", "messages", "prompt", "n", "stream")
+_OURS = ("model", "messages", "prompt", "n", "best_of", "stream")
 
 _OPENAI = "https://api.openai.com/v1"
 _URL, _KEY = "OPENAI_BASE_URL", "OPENAI_API_KEY"
@@ -89,17 +89,28 @@ class Server:
                 f"`base_url` must begin with http:// or https://, as {_OPENAI} does; got "
                 f"{self.url!r}"
             )
+        if "@" in urlsplit(self.url).netloc:
+            raise PersuasionError(
+                "`base_url` holds a name or password before an @, and addresses are written to "
+                "files; pass it as `api_key`"
+            )
         if not self.key:
             raise PersuasionError(
                 f"no API key: pass `api_key` or set the environment's {_KEY}; a server that needs "
                 "none takes any text"
             )
+        if not (self.key.isascii() and self.key.isprintable()) or " " in self.key:
+            raise PersuasionError(
+                "the API key holds a space, a line end or another character that no key has; look "
+                f"at `api_key` or the environment's {_KEY}"
+            )
 
     @classmethod
     def of(cls, model: str, base_url: str | None, api_key: str | None, **settings: Any) -> Server:
         """Return a server; what is not given comes from the environment."""
-        url = base_url or os.environ.get(_URL) or _OPENAI
-        return cls(model, url.rstrip("/"), api_key or os.environ.get(_KEY, ""), **settings)
+        url = (os.environ.get(_URL) or _OPENAI) if base_url is None else base_url
+        key = api_key or os.environ.get(_KEY, "")
+        return cls(model, url.rstrip("/"), key.strip(), **settings)  # files of keys end in a line
 
     def request(
         self,
@@ -150,7 +161,7 @@ class Server:
             **self.extra,
         }
         for name in self.unsent:
-            del body[name]
+            body.pop(name, None)
         if self.endpoint == "chat":
             body["messages"] = [{"role": "user", "content": prompt}]
         else:

@@ -23,7 +23,14 @@ from llm_bridge.requests.budget import Estimate, Meter, Usage
 from llm_bridge.responses import draw_examples, prompts_of
 from llm_bridge.sections import ApiSection, OtherSection, ReceiverSection
 from llm_bridge.spending import Budget
-from llm_bridge.staging.plan import Seat, Source, plan_compared, probe_stage, seat_of
+from llm_bridge.staging.plan import (
+    Seat,
+    Source,
+    baselines_stage,
+    plan_compared,
+    probe_stage,
+    seat_of,
+)
 from llm_bridge.staging.workshop import Workshop
 from llm_bridge.task import Task
 from persuasion.receivers import Receiver
@@ -124,7 +131,7 @@ def ahead_of(config: ExperimentConfig, tasks: Mapping[str, Task]) -> Iterator[Ah
                 one = baselines.load(baseline)
                 both = (one, one.control())
                 asked = tuple(a for b in both for a in b.asks(task, training, held_out))
-                stage = f"baselines-{name}" + ("" if receiver == main else f"-{receiver}")
+                stage = baselines_stage(name, None if receiver == main else receiver)
                 yield Ahead(stage, receiver, name, asked, task.max_new_tokens, baseline)
 
 
@@ -197,7 +204,7 @@ def look_ahead(
                 found[place] = found.get(place, Estimate()) + receiver.estimate(
                     [one.prompt for one in ahead.asked if one.n == n],
                     max_new_tokens=ahead.max_new_tokens,
-                    n=n,
+                    n=n or None,
                     seen=seen.setdefault(ahead.receiver, set()),
                 )
     return Bills(

@@ -24,6 +24,7 @@ __all__ = ["compared"]
 
 _COMPARISON, _REPLIES = "comparison.json", "replies.jsonl"
 _CODE = (
+    "llm_bridge.staging.baseline_stages",
     "llm_bridge.compare",
     "llm_bridge.advisor",
     "llm_bridge.codebook",
@@ -101,7 +102,8 @@ def compared(
         "names": names,
         **steps.evaluation_settings(task.name, seat),
     }
-    inputs, code = (*seat.made_by, measured, advised), (*_CODE, type(task).__module__)
+    inputs = (*seat.made_by, measured, advised)
+    code = (*_CODE, *seat.code, type(task).__module__)
     stage = baselines_stage(task.name, seat.name if moved else None)
     done = steps.do(stage, work, settings, inputs, code)
     return Comparison.from_dict(json.loads((done.folder / _COMPARISON).read_bytes()))

@@ -29,6 +29,7 @@ from llm_bridge.staging.plan import (
     LearningCurve,
     Seat,
     Source,
+    plan_compared,
     probe_stage,
     seat_of,
     share_name,
@@ -96,6 +97,15 @@ class ExperimentStages:
         bills = look_ahead(self.config, self._tasks, seats, self.workshop)
         for name in bills.budgets:
             bills.check(name)
+        if self.config.advisor.path is not None:
+            for name, task in self._tasks.items():
+                plan, section = plan_compared(self.config, name), self.config.advisor
+                held_out = self.config.evaluate.n_inputs, self.config.evaluate.seed
+                examples = [
+                    *draw_examples(task, "train", section.n_inputs, plan.seed),
+                    *draw_examples(task, "test", *held_out),
+                ]
+                self.workshop.check_advisor(plan, task, examples)
         return bills
 
     # -- models ----------------------------------------------------------------------------
@@ -120,7 +130,7 @@ class ExperimentStages:
             tasks = list(self._tasks.values())
             self.workshop.train_receiver(tasks, training, shares, folder, tell)
 
-        tasks = {task: self._data(task) for task in self.config.tasks}
+        tasks = {task: self.data(task) for task in self.config.tasks}
         settings = {"training": asdict(training), "shares": shares, "tasks": tasks}
         code = (*_TRAINING_RECEIVERS, *self._modules(*self._tasks))
         return self.do(name, work, settings, (), code)
@@ -156,8 +166,8 @@ class ExperimentStages:
                 warnings = [f"some settings are refused: {cause}"]
             _write_json(folder / _PROBE, warnings)
 
-        settings = {"how": asdict(how), "task": self._data(task.name), **self._who(seat)}
-        code = ("llm_bridge.requests.probe", "llm_bridge.receivers.openai_api")
+        settings = {"how": asdict(how), "task": self.data(task.name), **self._who(seat)}
+        code = ("llm_bridge.requests.probe", *seat.code)
         done = self.do(probe_stage(seat.name), work, settings, (), code)
         return [f"{seat.name}: {line}" for line in json.loads((done.folder / _PROBE).read_bytes())]
 
@@ -181,8 +191,8 @@ class ExperimentStages:
             found.save(folder / _MEASUREMENT)
             self.keep_tally(task, before, folder)
 
-        settings = {"how": asdict(how), "task": self._data(task), **self._who(seat)}
-        code = (*_MEASURING, *self._modules(task))
+        settings = {"how": asdict(how), "task": self.data(task), **self._who(seat)}
+        code = (*_MEASURING, *seat.code, *self._modules(task))
         return self.do(f"measure-{task}-{seat.name}", work, settings, seat.made_by, code)
 
     def solved(self, task: str, measured: Finished) -> Finished:
@@ -231,9 +241,9 @@ class ExperimentStages:
 
         settings = {
             "plan": asdict(plan),
-            "task": self._data(plan.task),
+            "task": self.data(plan.task),
             "advisor": {**asdict(section), "signals": None, "mode": plan.mode},
-            "start": self._labels.get(section.path or ""),
+            "start": self.start,
             "rule": self.config.receiver.rule,
             "beta": self.config.receiver.beta,
         }
@@ -271,7 +281,7 @@ class ExperimentStages:
 
         settings = {"how": asdict(how), **self.evaluation_settings(task, seat)}
         inputs = (*seat.made_by, measured, *trained.values())
-        code = (*_EVALUATING, *self._modules(task))
+        code = (*_EVALUATING, *seat.code, *self._modules(task))
         return self.do(f"evaluate-{task}", work, settings, inputs, code)
 
     def transferred(
@@ -294,7 +304,7 @@ class ExperimentStages:
         how = {**asdict(self.config.evaluate), "controls": ()}
         settings = {"how": how, **self.evaluation_settings(task, seat)}
         inputs = (*seat.made_by, measured, *moving.values())
-        code = (*_EVALUATING, *self._modules(task))
+        code = (*_EVALUATING, *seat.code, *self._modules(task))
         return self.do(f"transfer-{task}-{seat.name}", work, settings, inputs, code)
 
     def _advisors(self, trained: Mapping[AdvisorPlan, Finished]) -> dict[AdvisorPlan, Signaler]:
@@ -347,10 +357,15 @@ class ExperimentStages:
 
     # -- shared ----------------------------------------------------------------------------
 
-    def _data(self, task: str) -> dict[str, Any]:
+    def data(self, task: str) -> dict[str, Any]:
         """What tells a task from others of its name: parameters, and the data that were read."""
         parameters = {k: v for k, v in self.config.parameters(task).items() if k != "path"}
         return {"name": task, "parameters": parameters, "data": self._tasks[task].fingerprint}
+
+    @property
+    def start(self) -> str | None:
+        """What tells the model that Advisors start from, where one is given."""
+        return self._labels.get(self.config.advisor.path or "")
 
     def do(
         self,
@@ -396,7 +411,7 @@ class ExperimentStages:
 
     def evaluation_settings(self, task: str, seat: Seat) -> dict[str, Any]:
         """What tells answers to the held-out inputs of a task, and the schemes, from all others."""
-        return {"task": self._data(task), "margin": self.config.advisor.margin, **self._who(seat)}
+        return {"task": self.data(task), "margin": self.config.advisor.margin, **self._who(seat)}
 
 
 # -- reading what stages left ------------------------------------------------------------------

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from transformers import PreTrainedTokenizerBase
+
 from llm_bridge import tasks
 from llm_bridge.advisor import Advisor
 from llm_bridge.codebook import Codebook
@@ -31,7 +33,8 @@ from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat, share_name
 from llm_bridge.staging.processes import Processes
 from llm_bridge.staging.sources import behind_a_server, label_of, recorded
 from llm_bridge.staging.workshop import Tell
-from llm_bridge.task import Task
+from llm_bridge.task import Example, Task
+from llm_bridge.tasks._stored import StoredTask
 from llm_bridge.train import train
 from llm_bridge.training.settings import AdvisorTraining, TrainingLog
 from llm_bridge.vocabulary import build_tokenizer
@@ -364,6 +367,11 @@ class LocalWorkshop:
         loaded.model.to(self._machine.device)
         return loaded
 
+    def check_advisor(self, plan: AdvisorPlan, task: Task, examples: Sequence[Example]) -> None:
+        """Load what training starts from, and have it read the prompts; nobody is paid yet."""
+        given = self.untrained(plan, task)
+        given.encode([task.advisor_prompt(x, item) for x in examples for item in task.items])
+
     def untrained(self, plan: AdvisorPlan, task: Task) -> Advisor:
         """Return a fresh model with a vocabulary of its own, or the one that was given."""
         section = self._config.advisor
@@ -384,13 +392,24 @@ class LocalWorkshop:
             for item in task.items
         ]
         tokenizer = build_tokenizer(prompts, whole=book.words)
-        longest = max(map(len, tokenizer(prompts)["input_ids"]))
         size = {
             "n_layer": section.n_layer,
             "n_embd": section.n_embd,
             "n_head": section.n_head,
-            "n_positions": 2 * longest + 8,
+            "n_positions": _context(task, tokenizer, prompts),
         }
         fresh = Advisor.fresh(tokenizer, book, size, seed=plan.seed)
         fresh.model.to(self._machine.device)
         return fresh
+
+
+def _context(task: Task, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> int:
+    """Tokens that a fresh Advisor reads at most: room to spare, and every input that is stored.
+
+    A prompt of data she did not fit would end a run whose Receiver has been paid.
+    """
+    room: int = 2 * max(map(len, tokenizer(list(prompts))["input_ids"]))
+    stored = task.inputs() if isinstance(task, StoredTask) else []
+    others = (task.advisor_prompt(example, item) for example in stored for item in task.items)
+    long = [prompt for prompt in others if len(prompt.encode()) > room]  # a byte or more a token
+    return max([room, *(len(row) for row in (tokenizer(long)["input_ids"] if long else ()))]) + 8

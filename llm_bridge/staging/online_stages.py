@@ -24,6 +24,7 @@ __all__ = ["OnlinePlay", "online_names", "play_online"]
 
 _TRAJECTORY = "trajectory.json"
 _PLAYING = (
+    "llm_bridge.staging.online_stages",
     "persuasion.simulate",
     *(f"persuasion.learners.{name}" for name in ("robust", "plug_in")),
 )
@@ -126,6 +127,7 @@ def _played(
     if is_model:
         section = asdict(steps.config.advisor)
         settings |= {"how": asdict(how), "advisor": {**section, "signals": None}}
+        settings |= {"task": steps.data(task.name), "start": steps.start}
     else:
         settings["n_runs"] = how.n_other_runs
     code = (*(_TRAINING if is_model else ()), *_PLAYING, type(task).__module__)

@@ -52,6 +52,14 @@ class Seat:
     made_by: tuple[Finished, ...] = ()
     cache: Path | None = None
 
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Modules that compute her answers beside those of models on this machine."""
+        if isinstance(self.source, str | Path):
+            return ()
+        module = "openai_api" if isinstance(self.source, ApiSection) else "replay"
+        return (f"llm_bridge.receivers.{module}", "llm_bridge.staging.sources")
+
 
 @dataclass(frozen=True)
 class AdvisorPlan:

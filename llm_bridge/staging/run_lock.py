@@ -42,8 +42,10 @@ def locked(folder: Path) -> Iterator[None]:
             raise _held(folder, pid)
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
-        yield
-        os.ftruncate(file, 0)  # the file stays: removing it would let two processes hold two
+        try:
+            yield
+        finally:
+            os.ftruncate(file, 0)  # the file stays: removing it would let two processes hold two
     finally:
         os.close(file)
 

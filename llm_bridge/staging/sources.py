@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,19 @@ def recorded(section: ReplaySection, name: str, rule: Receiver | str) -> ReplayR
 
 
 def label_of(source: ApiSection | ReplaySection) -> str:
-    """Hash of recorded answers; of a server what it is asked for, for its weights are not seen."""
+    """Hash of recorded answers; of a server what it is asked for, for its weights are not seen.
+
+    Also what counts the tokens of a server's answers, which a task may charge for.
+    """
     if isinstance(source, ReplaySection):
         return recorded(source, "recorded", "best_response").fingerprint
     with behind_a_server(source, source.model, "best_response", None, asking=False) as receiver:
-        return receiver.fingerprint
+        asked = receiver.fingerprint
+    if source.tokenizer is None:
+        return asked
+    whole = getattr(_tokenizer(source.tokenizer), "backend_tokenizer", None)
+    told = source.tokenizer if whole is None else whole.to_str()
+    return f"{asked}-{blake2b(told.encode(), digest_size=8).hexdigest()}"
 
 
 def _tokenizer(where: str | None) -> Any:

@@ -78,8 +78,15 @@ def _code(roots: tuple[str, ...]) -> dict[str, str]:
     if not roots:
         return versions
     libraries = {k: v for k, v in versions.items() if k not in _OF_ALL_CODE}
-    glue = hashlib.sha256(b"".join(_source_of(name) for name in _GLUE)).hexdigest()[:16]
-    return {**libraries, "code": source_key(*roots), "glue": glue}
+    joining = (*_GLUE, *(name for name in roots if _joins(name)))
+    glue = hashlib.sha256(b"".join(_source_of(name) for name in joining)).hexdigest()[:16]
+    computing = (name for name in roots if not _joins(name))
+    return {**libraries, "code": source_key(*computing), "glue": glue}
+
+
+def _joins(module: str) -> bool:
+    """Whether a module joins the parts of a stage: what it imports others name."""
+    return module.startswith("llm_bridge.staging.")
 
 
 def _source_of(module: str) -> bytes:
@@ -101,7 +108,8 @@ class Stage:
     inputs : tuple of Finished
         Stages whose folders it reads.
     code : tuple of str
-        Modules that compute the outcome; what they import counts too. All code where none is named.
+        Modules that compute the outcome; what they import counts too, but for those of
+        `llm_bridge.staging`. All code where none is named.
     keeps_checkpoints : bool
         Whether `work` finds its way from what an earlier attempt left in the folder; otherwise the
         folder is emptied first.

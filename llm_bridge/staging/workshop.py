@@ -12,7 +12,7 @@ from llm_bridge.measurement import Measurement
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.sections import ApiSection, ReplaySection, TrainingSection
 from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat
-from llm_bridge.task import Task
+from llm_bridge.task import Example, Task
 from persuasion.rationals import FloatArray
 from persuasion.receivers import Receiver
 
@@ -101,6 +101,10 @@ class Workshop(Protocol):
 
     def advisor(self, folder: Path) -> Signaler:
         """Load her."""
+        ...
+
+    def check_advisor(self, plan: AdvisorPlan, task: Task, examples: Sequence[Example]) -> None:
+        """Fail when the given model cannot be an Advisor, or cannot read inputs of a task."""
         ...
 
     def untrained(self, plan: AdvisorPlan, task: Task) -> Signaler:

@@ -112,6 +112,10 @@ class StoredTask(Task):
         free = sum(place is None for place in places)
         return tuple(free + places.count(item) for item in range(len(self.items)))
 
+    def inputs(self) -> list[Example]:
+        """Return all inputs, of every template and split."""
+        return [example for cell in self._cells.values() for example in cell]
+
     def item_of(self, example: Example) -> str | None:
         """Return the item that an input has, None where it may be any."""
         place = self._place(example)

@@ -44,3 +44,12 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "nowhere" / "file", b"")
+
+
+@pytest.mark.parametrize("name", ["folder", "missing/file"])
+def test_what_cannot_be_written_is_called_by_its_own_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError) as told:  # noqa: PT011
+        write_whole(tmp_path / name, b"new")
+    assert str(told.value.filename) == str(tmp_path / name)
+    assert list(tmp_path.glob("*.part")) == []

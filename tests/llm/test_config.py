@@ -80,6 +80,7 @@ def test_an_example_that_is_uncommented_is_legal() -> None:
         ("seed = [1]", r"unknown setting `seed`; did you mean 'seeds'\?"),
         ("[advisor]\nstep = 3", r"unknown setting `advisor.step`; did you mean 'steps'\?"),
         ("[advisor]\nxyz = 3", r"unknown setting `advisor.xyz`; legal are path, n_layer"),
+        ("name = '../mine'", "`name` also names a folder: .* got '../mine'"),
         ("seeds = 1", "`seeds` must be a list; got 1"),
         ("seeds = []", "`seeds` must name at least one"),
         ("seeds = [1, 1]", "`seeds` names 1 twice"),
@@ -184,3 +185,13 @@ def test_defaults_are_those_of_the_trainings_themselves() -> None:
         assert len(shared) >= 4
         for name in shared:
             assert getattr(section, name) == getattr(training, name), name
+
+
+def test_two_receivers_behind_servers_do_not_share_a_file() -> None:
+    api = {"model": "m", "max_tokens": 9, "cache": "one.jsonl"}
+    other = {"name": "o", "api": {**api, "cache": "./one.jsonl"}}
+    table = {"tasks": ["math"], "receiver": {"api": api}, "other": [other]}
+    with pytest.raises(PersuasionError, match=r"`cache` is './one.jsonl' for 'm' and for 'o'"):
+        ExperimentConfig.from_dict(table)
+    other["api"] = {**api, "cache": "two.jsonl"}
+    ExperimentConfig.from_dict(table)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,6 +213,49 @@ def test_other_advisors_are_evaluated_anew(whole: Outcome, tmp_path: Path) -> No
     carried_out(tmp_path / "run", config=other)
     carried_out(tmp_path / "fresh", config=other)
     assert tables(tmp_path / "run") == tables(tmp_path / "fresh") != tables(whole.folder)
+
+
+ALONE = replace(
+    CONFIG, seeds=(0,), other=(), baselines=BaselinesSection(("all_items",)),
+    evaluate=replace(CONFIG.evaluate, controls=()),
+    advisor=replace(CONFIG.advisor, path="models/start", signals={"math": (2,)}),
+)  # fmt: skip
+AFTER_MEASURING = {"solve", "advisor", "evaluate", "baselines"}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    carried_out(folder, config=ALONE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "redone"),
+    [
+        ("measure", {"confidence": 0.9}, {"measure", *AFTER_MEASURING}),
+        ("advisor", {"margin": 0.07}, AFTER_MEASURING),
+        ("advisor", {"lr": 0.07}, {"advisor", "baselines"}),
+        ("evaluate", {"confidence": 0.9}, {"evaluate", "baselines"}),
+        ("baselines", {"names": ("corrector",)}, {"baselines"}),
+        ("receiver", {"rule": "best_response"}, {"measure", *AFTER_MEASURING}),
+        ("receiver", {"batch_size": 3}, {"measure", "evaluate", "baselines"}),
+    ],
+)
+def test_a_setting_makes_stale_what_depends_on_it_and_no_more(
+    section: str, change: dict[str, Any], redone: set[str], alone: Path
+) -> None:
+    """Trainings without models leave the same bytes whatever is set."""
+    config = replace(ALONE, **{section: replace(getattr(ALONE, section), **change)})
+    outcome = carried_out(alone, config=config)
+    assert {s.name.partition("-")[0] for s in outcome.stages if not s.reused} == redone
+
+
+def test_another_model_to_start_from_is_trained_anew(alone: Path) -> None:
+    workshop = FakeWorkshop()
+    workshop.model_label = lambda path: f"other than {path}"  # type: ignore[method-assign]
+    outcome = carried_out(alone, workshop, ALONE)
+    assert {s.name.partition("-")[0] for s in outcome.stages if not s.reused} == {"advisor"}
 
 
 def test_another_model_under_the_same_path_is_measured_anew(tmp_path: Path) -> None:

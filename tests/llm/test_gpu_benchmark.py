@@ -145,7 +145,13 @@ def test_the_smoke_test_runs_with_few_packages(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     assert "loaded: []" in done.stderr
     assert done.stdout.strip() == (tmp_path / "gpu.md").read_text(encoding="utf-8").strip()
-    for words in ("share of it (MFU)", "control corrector", "| small |", "No GPU took part"):
+    for words in (
+        "share of it (MFU)",
+        "| corrector | ",
+        "above the bound",
+        "| small |",
+        "No GPU took part",
+    ):
         assert words in done.stdout
     assert "Smoke test" in done.stdout
 
@@ -181,5 +187,8 @@ def test_it_goes_on_wherever_it_was_stopped(
     monkeypatch.setattr(gpu.Parts, "once", once)
     measure(TINY, tmp_path, True, silent)
     assert {file: file.read_bytes() for file in tmp_path.glob("*.json")} == kept
-    rows = json.loads((tmp_path / "comparison-math.json").read_bytes())["found"]["rows"]
-    assert [row[0] for row in rows][:5] == ["none", "prior", "full", "oracle", "persuaded"]
+    found = json.loads((tmp_path / "comparison-math.json").read_bytes())["found"]
+    arms = ["none", "prior", "blind", "full", "oracle", "persuaded"]
+    assert [row[0] for row in found["rows"]][:6] == arms
+    tried = {"fine_tuned", "corrector", "best_of_n", "all_items"}
+    assert {row[0] for row in found["controls"]["rows"]} == tried

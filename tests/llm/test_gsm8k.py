@@ -392,6 +392,11 @@ def test_a_folder_is_read_through_datasets(tmp_path: Path) -> None:
             read_rows("no/where", ["question"])
 
 
+def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
+    with pytest.raises(PersuasionError, match="is an empty folder; name a file"):
+        read_rows(tmp_path, ["question"])
+
+
 def test_hub_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_bridge.rows.missing", lambda *names: list(names))
     with pytest.raises(PersuasionError, match=r"pip install 'persuasion\[data\]'"):

@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 from llm_bridge import online_learner
 from llm_bridge.advisor import Advisor
 from llm_bridge.codebook import Codebook
+from llm_bridge.commands.online import _chosen
+from llm_bridge.config import ExperimentConfig
 from llm_bridge.online import LEARNERS, THEOREMS, OnlineStudy, check_rule, judge
 from llm_bridge.online_learner import AdvisorLearner
 from llm_bridge.receivers.rules import rule
@@ -369,6 +371,31 @@ def test_the_command_plays_once_and_shows_all(
     (tmp_path / "small.toml").write_text(CONFIG.replace("n_inputs = 20", "n_inputs = 19"))
     call("bridge run small.toml --quiet")  # measured anew: what was played is of other games
     assert heading not in (tmp_path / "out/small/report.html").read_text()
+
+
+def test_other_data_is_played_anew_also_where_the_game_is_the_same(
+    run_folder: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model learns from inputs for training, which are no part of the measured game."""
+    monkeypatch.setattr(online_learner, "train", lambda *_, **__: None)
+    monkeypatch.setattr(online_stages, "OnlinePlay", partial(OnlinePlay, n_other_runs=2))
+    monkeypatch.setattr(report, "svg_of", lambda ax: "<svg ></svg>")
+    call("bridge online out/small -T 50 -n 1")
+    played = run_folder.made.count("online")
+    assert played > 0
+    monkeypatch.setattr(type(run_folder.task("math")), "fingerprint", "other data")
+    call("bridge online out/small -T 50 -n 1")
+    assert run_folder.made.count("online") == 2 * played
+    call("bridge online out/small -T 60 -n 1")
+    assert run_folder.made.count("online") == 3 * played
+
+
+def test_tasks_that_read_data_are_played_with_their_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"question": f"Eggs on day {k}?", "answer": "#### 4"} for k in range(40)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    table = {"tasks": ["gsm8k"], "task": {"gsm8k": {"path": str(path)}}}
+    assert _chosen(ExperimentConfig.from_dict(table), None) == ["gsm8k"]
 
 
 def test_what_cannot_be_played_is_refused(run_folder: Workshop, tmp_path: Path) -> None:

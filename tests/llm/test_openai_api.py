@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,9 @@ def test_estimate_of_samples_is_what_is_asked_next(at_most: int) -> None:
         assert len(server.bodies) == n_sent, "samples are kept as well"
         single = asked.estimate(["new"], max_new_tokens=3)
         assert single == asked.estimate(["new"], n=1, max_new_tokens=3)
+        asked.generate(["new"], max_new_tokens=3)
+        assert asked.estimate(["new"], max_new_tokens=3).requests == 0
+        assert asked.estimate(["new"], n=1, max_new_tokens=3).requests == 1
         with pytest.raises(PersuasionError, match="`n` must be at least 1"):
             asked.estimate(["new"], n=0, max_new_tokens=3)
 
@@ -347,6 +351,14 @@ def test_malformed_answers_count_as_paid_and_are_kept_on_record(tmp_path: Path) 
             assert again.spent == asked.spent
 
 
+def test_a_gateway_that_gave_up_may_be_paid_for() -> None:
+    gave_up = Answer(status=504, body="gateway timeout")
+    script: Script = lambda body, turn: gave_up if turn == 0 else echo(body, turn)  # noqa: E731
+    with serving(script) as server, receiver(server) as asked:
+        asked.generate(["hello"], max_new_tokens=9)
+        assert asked.spent == Usage(3 + 6, 5 + 9)
+
+
 def test_refusals_cost_nothing_and_429_makes_everybody_wait() -> None:
     began: list[float] = []
 
@@ -390,7 +402,7 @@ def test_server_that_is_not_there_costs_nothing() -> None:
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (401, "does not accept the API key"), (404, "check `model` and `base_url`"),
+        (401, "does not accept the API key"), (404, "check `model`, `base_url` and `endpoint`"),
         (400, "refused a request, status 400: bad"),
     ],
 )  # fmt: skip
@@ -431,6 +443,31 @@ def test_fewer_choices_than_asked_are_asked_for_again() -> None:
         assert asked.traffic.choices_missing == 3 + 1
 
 
+@pytest.mark.parametrize("unsent", [(), ("seed",)])
+def test_one_answer_drawn_is_not_the_plain_one(unsent: tuple[str, ...]) -> None:
+    script: Script = lambda body, turn: choices(f"answer {turn}")  # noqa: E731
+    with serving(script) as server, receiver(server, temperature=1.0, unsent=unsent) as asked:
+        plain = asked.generate(["hi"], max_new_tokens=8)
+        drawn = asked.sample("hi", 1, max_new_tokens=8)
+        assert texts(plain + drawn) == ["answer 0", "answer 1"]
+        assert asked.generate(["hi"], max_new_tokens=8) == plain
+        assert asked.sample("hi", 1, max_new_tokens=8) == drawn
+
+
+def test_several_prompts_are_drawn_for_at_once_and_as_one_by_one(tmp_path: Path) -> None:
+    def one_at_a_time(body: dict[str, Any], turn: int) -> Answer:
+        return replace(choices(f"{body['prompt']} {body['seed']}"), delay_s=0.05)
+
+    prompts = ["a", "b", "c"]
+    with serving(one_at_a_time) as server, receiver(server, temperature=1.0) as asked:
+        drawn = [texts(some) for some in asked.samples(prompts, 2, max_new_tokens=8)]
+        assert max(server.at_once) == 3
+    with serving(one_at_a_time) as server, receiver(server, temperature=1.0) as asked:
+        assert drawn == [texts(asked.sample(p, 2, max_new_tokens=8)) for p in prompts]
+        assert max(server.at_once) == 1
+    assert all(len(set(some)) == 2 for some in drawn)
+
+
 def test_answers_are_drawn_anew_also_where_no_seed_is_sent(tmp_path: Path) -> None:
     def counting(body: dict[str, Any], turn: int) -> Answer:
         return choices(f"answer {turn}")
@@ -453,11 +490,76 @@ def test_answers_are_drawn_anew_also_where_no_seed_is_sent(tmp_path: Path) -> No
         ({"unsent": ("n",)}, "`unsent` may name temperature and seed; got 'n'"),
         ({"extra": {"seed": 3}}, "`extra` holds what requests have beside .* got 'seed'"),
         ({"extra": {"max_tokens": 3}}, "and their length; got 'max_tokens'"),
+        ({"extra": {"best_of": 3}}, "got 'best_of'"),  # written and paid, beyond any bound
     ],
 )
 def test_fields_that_are_not_legal(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(PersuasionError, match=message):
         receiver("http://127.0.0.1:9/v1", **changes)
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+def test_fields_that_the_client_does_not_know_are_sent(endpoint: str) -> None:
+    script: Script = lambda body, turn: choices("yes", chat=endpoint == "chat")  # noqa: E731
+    extra = {"top_k": 5, "timeout": 0.001, "extra_headers": "no"}
+    unsent = ("seed", "seed")
+    with (
+        serving(script) as server,
+        receiver(server, endpoint=endpoint, extra=extra, unsent=unsent) as asked,
+    ):
+        asked.generate(["a"], max_new_tokens=3)
+        (body,) = server.bodies
+        assert {name: body[name] for name in extra} == extra
+        assert "seed" not in body
+        assert asked.spent == Usage(3, 3)
+
+
+# -- keys --------------------------------------------------------------------------------------
+
+SECRET = "sk-0123456789"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=400, body=f"no such key: {SECRET}"),
+        Answer(status=401, body=f"no such key: {SECRET}"),
+        Answer(body=f"<p>{SECRET}</p>"),
+    ],
+)
+def test_a_key_that_a_server_repeats_stands_nowhere(
+    answer: Answer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache"
+    with (
+        serving(lambda body, turn: answer) as server,
+        receiver(server, api_key=SECRET, cache=cache, retries=1) as asked,
+    ):
+        with pytest.raises(PersuasionError) as told:
+            asked.generate(["a"], max_new_tokens=3)
+        assert server.bodies[0]["_key"] == f"Bearer {SECRET}"
+        said = (str(told.value), cache.read_text(), caplog.text, str(asked.report()))
+    assert "(the key)" in said[0]
+    assert not [text for text in (*said, repr(asked.server)) if SECRET in text]
+
+
+def test_the_line_end_of_a_key_is_cut_off() -> None:
+    with serving(echo) as server, receiver(server, api_key=f"{SECRET}\r\n") as asked:
+        asked.generate(["a"], max_new_tokens=3)
+        assert server.bodies[0]["_key"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize("key", [f"{SECRET}\nx", f"{SECRET} x", f"{SECRET}…"])
+def test_what_is_no_key_is_not_repeated(key: str) -> None:
+    with pytest.raises(PersuasionError, match="character that no key has") as told:
+        receiver("http://127.0.0.1:9/v1", api_key=key)
+    assert SECRET not in str(told.value)
+
+
+def test_a_password_in_an_address_is_refused() -> None:
+    with pytest.raises(PersuasionError, match="before an @") as told:
+        receiver(f"http://me:{SECRET}@127.0.0.1:9/v1")
+    assert SECRET not in str(told.value)
 
 
 def test_server_without_token_counts_needs_a_counter() -> None:
@@ -467,6 +569,42 @@ def test_server_without_token_counts_needs_a_counter() -> None:
         with receiver(server, count_tokens=len) as asked:
             assert asked.generate(["a"], max_new_tokens=9)[0].n_tokens == 4
             assert asked.spent == Usage(2, 9), "what nobody says counts as the most it can be"
+
+
+def test_server_without_token_counts_is_found_out_by_the_first_answers(tmp_path: Path) -> None:
+    cache, prompts = tmp_path / "cache.jsonl", [str(i) for i in range(50)]
+    with serving(lambda body, turn: choices("four", usage=False)) as server:
+        with (
+            receiver(server, concurrency=2, cache=cache) as asked,
+            pytest.raises(PersuasionError, match="name a `tokenizer`"),
+        ):
+            asked.generate(prompts, max_new_tokens=9)
+        before = len(server.bodies)
+        assert before <= 4, "the others may be paid for in vain"
+        with receiver(server, cache=cache, count_tokens=len) as asked:
+            asked.generate(prompts, max_new_tokens=9)
+        assert len(server.bodies) == 50, "what was answered is not asked again"
+
+
+def test_empty_address_is_not_the_one_of_openai() -> None:
+    with pytest.raises(PersuasionError, match="`base_url` must begin with http"):
+        receiver("")
+
+
+@pytest.mark.parametrize(
+    ("told", "hint"),
+    [
+        ("'temperature' does not support 0.0", "left out by `unsent`, here temperature"),
+        ("use max_completion_tokens", "`length_field = "),
+    ],
+)
+def test_a_setting_that_a_model_refuses_is_named(told: str, hint: str) -> None:
+    with (
+        serving(lambda body, turn: Answer(status=400, body=told)) as server,
+        receiver(server) as asked,
+        pytest.raises(PersuasionError, match=hint),
+    ):
+        asked.generate(["a"], max_new_tokens=3)
 
 
 def test_probe_sees_what_is_ignored() -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from llm_bridge.advisor import Advisor
+from llm_bridge.device import threads
 from llm_bridge.measure import measure
 from llm_bridge.objectives.exact import expected_value
 from llm_bridge.pages import reading_demo, replay_demo
@@ -393,6 +394,16 @@ def test_laws_after_readings_are_those_of_the_language_model(reader: Advisor) ->
     np.testing.assert_allclose(readings(taught, texts), read, atol=1e-6)
     with pytest.raises(PersuasionError, match="1 to 2, one for each codeword; got 3"):
         with_codewords(reader, np.zeros((3, 32)))
+
+
+def test_small_models_are_trained_on_one_thread_whatever_torch_is_set_to() -> None:
+    """Several threads on a busy machine cost many times more."""
+    seen: list[int] = []
+    with threads(2):
+        few = replace(QUICK, steps=3)
+        train_reader(*made_up(60, 0), few, progress=lambda *_: seen.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    assert seen == [1, 1, 1]
 
 
 def test_a_reader_needs_all_classes() -> None:

@@ -273,6 +273,22 @@ def test_a_log_of_another_process_or_kind_is_refused(tmp_path: Path) -> None:
         RequestLog(tmp_path / "none" / "cache.jsonl")
 
 
+def test_a_receiver_that_cannot_be_made_lets_go_of_her_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cache.jsonl"
+    with RequestLog(path) as log:
+        log.add({"a": 1}, {"choices": []})
+    nowhere = Scripted("http://127.0.0.1:9/v1", [], [])
+    with pytest.raises(PersuasionError, match="does not say what it used"):
+        receiver(nowhere, path)
+    RequestLog(path).close()
+    monkeypatch.setenv("HTTP_PROXY", "foo://nowhere")
+    with pytest.raises(ValueError, match="Unknown scheme"):
+        receiver(nowhere, tmp_path / "other")
+    RequestLog(tmp_path / "other").close()
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -12,8 +12,16 @@ import pytest
 
 from llm_bridge.config import ExperimentConfig
 from llm_bridge.experiment import run
-from llm_bridge.staging import experiment_stages, source_key, stages
+from llm_bridge.sections import ApiSection, ReplaySection
+from llm_bridge.staging import (
+    baseline_stages,
+    experiment_stages,
+    online_stages,
+    source_key,
+    stages,
+)
 from llm_bridge.staging.local_workshop import LocalWorkshop
+from llm_bridge.staging.plan import Seat, Source
 from llm_bridge.staging.source_key import SHOW_ONLY, modules_behind
 from llm_bridge.staging.stages import Stage, Stages
 
@@ -108,6 +116,35 @@ def test_a_module_left_out_would_be_seen(ran: list[tuple[Stage, set[str]]]) -> N
             fewer = tuple(name for name in stage.code if name != one)
             if one not in modules_behind(*fewer):
                 assert one in missing(stage, modules, fewer)
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        (ApiSection("m", 1), "llm_bridge.receivers.openai_api"),
+        (ReplaySection("a.jsonl"), "llm_bridge.receivers.replay"),
+        ("models/a", None),
+    ],
+)
+def test_who_is_no_model_here_has_code_of_her_own(source: Source, module: str | None) -> None:
+    behind = {one for root in Seat("one", source, "").code for one in modules_behind(root)}
+    others = {"llm_bridge.receivers.openai_api", "llm_bridge.receivers.replay"} & behind
+    if module is None:
+        assert not behind
+    else:
+        assert module in others
+
+
+def test_stages_that_join_parts_of_their_own_stand_in_their_keys() -> None:
+    """Their own source, and not what they import."""
+    for name, code in (("baseline_stages", baseline_stages._CODE),
+                       ("online_stages", online_stages._PLAYING)):  # fmt: skip
+        joining = f"llm_bridge.staging.{name}"
+        assert joining in code
+        computing = tuple(one for one in code if one != joining)
+        before, others = stages._code(code), stages._code(computing)
+        assert before["code"] == others["code"]
+        assert before["glue"] != others["glue"]
 
 
 def test_stages_do_not_depend_on_what_they_never_run(ran: list[tuple[Stage, set[str]]]) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,14 @@ def test_a_second_process_is_refused_and_a_dead_one_is_not_waited_for(tmp_path: 
         holder.wait()
     with locked(tmp_path):  # its file still names the dead process
         pass
+
+
+def test_a_run_that_fails_names_no_holder(tmp_path: Path) -> None:
+    """Where the system has no locks, the file is all that another process looks at."""
+    with suppress(RuntimeError), locked(tmp_path):
+        assert (tmp_path / ".lock").read_text()
+        raise RuntimeError
+    assert not (tmp_path / ".lock").read_text()
 
 
 @pytest.mark.parametrize("pid", [None, 2**22 - 1])

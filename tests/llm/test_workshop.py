@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +13,12 @@ import torch
 
 from llm_bridge import models, tasks
 from llm_bridge.config import AdvisorSection, ExperimentConfig, ReceiverSection, TrainingSection
+from llm_bridge.device import accelerator, best_device
 from llm_bridge.experiment import run
 from llm_bridge.staging import local_workshop
 from llm_bridge.staging.local_workshop import LocalWorkshop
 from llm_bridge.staging.plan import AdvisorPlan, Seat
+from llm_bridge.tasks._stored import StoredTask
 from llm_bridge.tasks._synthetic import split_of
 from persuasion.errors import PersuasionError
 from persuasion.receivers import PosteriorSampling, Quantal
@@ -122,6 +125,15 @@ def test_the_machine_stands_in_every_key() -> None:
     torch.set_num_threads(1)
 
 
+def test_a_chosen_precision_holds_for_all_that_is_done_after() -> None:
+    """For baselines and online play, which choose none, too."""
+    LocalWorkshop(ExperimentConfig(device="cpu", precision="bf16"))
+    assert accelerator().mixed_precision == "bf16"
+    assert best_device().type == "cpu"
+    with pytest.raises(PersuasionError, match="another precision"):
+        accelerator("no")
+
+
 # -- models of the hub -------------------------------------------------------------------------
 
 
@@ -171,3 +183,21 @@ def test_a_receiver_is_loaded_once_for_each_rule(monkeypatch: pytest.MonkeyPatch
     assert workshop.receiver(seat, PosteriorSampling()) is first
     assert workshop.receiver(seat, Quantal(3.0)).rule == Quantal(3.0)
     assert len(loaded) == 2
+
+
+def test_a_fresh_advisor_reads_every_input_of_a_data_set(tmp_path: Path) -> None:
+    """Her vocabulary is that of a few inputs; one she cannot read would end a run that was paid."""
+    rows = [
+        {"question": f"Farm {k} has {k} eggs.{' Why?' * (k == 59) * 400}", "answer": f"#### {k}"}
+        for k in range(60)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    task = tasks.load("gsm8k", path=str(path))
+    assert isinstance(task, StoredTask)
+    (longest,) = (x for x in task.inputs() if "Why?" in x.text)
+    section = AdvisorSection(n_layer=1, n_embd=8, n_head=2, n_inputs=2)
+    workshop = LocalWorkshop(ExperimentConfig(device="cpu", advisor=section))
+    advisor = workshop.untrained(AdvisorPlan("gsm8k", 2, "exact", 0), task)
+    assert longest not in task.examples(longest.template, "train", 2, 0)
+    assert advisor.kernels(task, [longest]).shape == (1, 3, 2)

@@ -157,5 +157,8 @@ class FakeWorkshop:
     def advisor(self, folder: Path) -> Sign:
         return Sign(np.array(json.loads((folder / "kernel.json").read_text())))
 
+    def check_advisor(self, plan: AdvisorPlan, task: Task, examples: Sequence[Example]) -> None:
+        assert len({example.text for example in examples}) == len(examples)
+
     def untrained(self, plan: AdvisorPlan, task: Task) -> Sign:
         return Sign(np.full((len(task.items), plan.n_signals), 1 / plan.n_signals))
