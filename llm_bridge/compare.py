@@ -18,7 +18,7 @@ from llm_bridge.measurement import Measurement
 from llm_bridge.receivers import TextReceiver
 from llm_bridge.reply_log import ReplyLog, ask
 from llm_bridge.responses import draw_examples, prompts_of
-from llm_bridge.spending import Budget, Spent
+from llm_bridge.spending import Spent, TrainingBudget
 from llm_bridge.task import Example, Split, Task
 from persuasion.errors import PersuasionError
 
@@ -32,7 +32,7 @@ def compare(
     advisor: Signaler,
     training: Sequence[Example],
     *,
-    budget: Budget | Spent,
+    budget: TrainingBudget | Spent,
     n_inputs: int | Mapping[str, int],
     baselines: Sequence[str] | Mapping[str, Baseline] | None = None,
     leave_out: bool = False,
@@ -53,7 +53,7 @@ def compare(
         Trained on `training`.
     training : sequence of Example
         What the baselines learn from.
-    budget : Budget or Spent
+    budget : TrainingBudget or Spent
         What each baseline may spend; the Advisor's own spending
         (`llm_bridge.spending.advisor_spent`) gives all the same, and the table tells it.
     n_inputs, seed, split, log
@@ -91,8 +91,8 @@ def compare(
     held_out = draw_examples(task, split, n_inputs, seed)
     spent = {ADVISOR: budget if isinstance(budget, Spent) else Spent()}
     ground = Ground(
-        task, receiver, advisor, tuple(training), tuple(held_out), Budget(budget.operations),
-        seed=seed, log=log,
+        task, receiver, advisor, tuple(training), tuple(held_out),
+        TrainingBudget(budget.operations), seed=seed, log=log,
     )  # fmt: skip
     left_out = {name: why for name, one in chosen.items() if (why := one.lacks(ground)) is not None}
     if left_out and baselines is not None and not leave_out:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_bridge.bootstrap import Interval
 from llm_bridge.evaluation import Evaluation
-from llm_bridge.spending import Budget, Spent
+from llm_bridge.spending import Spent, TrainingBudget
 from persuasion.html import Table
 
 __all__ = ["ADVISOR", "BLIND", "SHOWN", "Comparison", "ControlGain"]
@@ -56,7 +56,7 @@ class Comparison:
         "blind": the best answer to each input that does not depend on the item.
     spent : mapping of str to Spent
         By arm.
-    budget : Budget
+    budget : TrainingBudget
         What each baseline had for its training.
     bounds : mapping of str to str
         For each baseline the arm that its control cannot be worth more than.
@@ -69,7 +69,7 @@ class Comparison:
 
     evaluation: Evaluation
     spent: Mapping[str, Spent]
-    budget: Budget
+    budget: TrainingBudget
     bounds: Mapping[str, str]
     left_out: Mapping[str, str] = field(default_factory=dict)
     trained_for: str | None = None
@@ -190,7 +190,7 @@ class Comparison:
         return cls(
             Evaluation.from_dict(data["evaluation"]),
             {name: Spent(**spent) for name, spent in data["spent"].items()},
-            Budget(data["budget"]),
+            TrainingBudget(data["budget"]),
             dict(data["bounds"]),
             dict(data["left_out"]),
             data["trained_for"],

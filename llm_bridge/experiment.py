@@ -45,7 +45,7 @@ from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray
 from persuasion.whole_file import write_whole
 
-__all__ = ["Bar", "Outcome", "labels_of", "opened", "run"]
+__all__ = ["Bar", "Outcome", "labels_of", "opened", "run", "unheard"]
 
 Bar = Callable[[str], AbstractContextManager[Tell]]
 """Given what is going on, shows how far it is."""
@@ -140,16 +140,16 @@ def run(
         a budget will likely not do, another process is writing in the folder, or it holds something
         else. Whatever goes wrong later, all stages that are finished are kept.
     """
-    began = perf_counter()
+    began, told = perf_counter(), note or unheard
     with opened(config, folder, workshop, bar=bar) as steps:
         bills = steps.check_ahead()
         for line in bills.lines():
-            (note or _nobody)(line)
+            told(line)
         try:
             outcome = _outcome(steps, Path(folder), began)
         except BaseException:
             for line in workshop.reports():
-                (note or _nobody)(line)
+                told(line)
             raise
         if then is not None:
             then(outcome)
@@ -286,7 +286,7 @@ def _check_folder(root: Path) -> None:
         )
 
 
-def _nobody(line: str) -> None:
+def unheard(line: str) -> None:
     """Who hears what nobody wants to be told."""
 
 

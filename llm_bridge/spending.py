@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llm_bridge.task import Example, Task
     from llm_bridge.training.settings import AdvisorTraining
 
-__all__ = ["Budget", "Spent", "advisor_spent", "n_weights"]
+__all__ = ["Spent", "TrainingBudget", "advisor_spent", "n_weights"]
 
 _TRAINING = 6
 """Operations per weight and token, forward and backward."""
@@ -57,7 +57,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Budget:
+class TrainingBudget:
     """What a baseline may spend, the same for all.
 
     Attributes
@@ -72,8 +72,8 @@ class Budget:
 
     Examples
     --------
-    >>> from llm_bridge.spending import Budget
-    >>> Budget(6e9).tokens(n_weights=10**6)
+    >>> from llm_bridge.spending import TrainingBudget
+    >>> TrainingBudget(6e9).tokens(n_weights=10**6)
     1000
     """
 

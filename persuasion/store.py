@@ -59,7 +59,13 @@ def code_versions() -> dict[str, str]:
 
 
 def key_of(description: Mapping[str, Any]) -> str:
-    """Return a file name that stands for `description` (JSON-ready)."""
+    """Return a hash that stands for `description` (JSON-ready) and can name a file.
+
+    Examples
+    --------
+    >>> key_of({"prompt": "a", "seed": 1}) == key_of({"seed": 1, "prompt": "a"})
+    True
+    """
     text = json.dumps(description, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -14,7 +14,7 @@ from llm_bridge.receivers import TextReceiver
 from llm_bridge.reply import Reply
 from llm_bridge.reply_log import ReplyLog, ask
 from llm_bridge.responses import checked_prior
-from llm_bridge.spending import Budget, Spent
+from llm_bridge.spending import Spent, TrainingBudget
 from llm_bridge.task import Example, Task, Utilities
 from persuasion.errors import PersuasionError
 from persuasion.rationals import FloatArray, frozen
@@ -65,7 +65,7 @@ class Ground:
         Whose signals and scores are used.
     training, held_out : tuple of Example
         Inputs to learn from, and to be judged on.
-    budget : Budget
+    budget : TrainingBudget
     seed : int
     log : ReplyLog
         Replies of the Receiver, kept.
@@ -76,7 +76,7 @@ class Ground:
     advisor: Signaler
     training: tuple[Example, ...]
     held_out: tuple[Example, ...]
-    budget: Budget
+    budget: TrainingBudget
     seed: int = 0
     log: ReplyLog = field(default_factory=ReplyLog)
 

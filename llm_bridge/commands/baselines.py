@@ -147,7 +147,7 @@ def conduct_baselines(
 
     need(*NEEDED)
     from llm_bridge import baselines as known
-    from llm_bridge.experiment import opened
+    from llm_bridge.experiment import opened, unheard
     from llm_bridge.pages.comparison import comparison_section
     from llm_bridge.sections import BaselinesSection
     from llm_bridge.staging.local_workshop import LocalWorkshop
@@ -172,10 +172,11 @@ def conduct_baselines(
         tuple(dict.fromkeys(config.baselines.receivers if receivers is None else receivers)),
     )
     config = replace(config, baselines=chosen)
+    told = tell or unheard
     shop = workshop or LocalWorkshop(config, unsafe_exec=unsafe_exec)
     with opened(config, folder, shop, names=stage_names(config), bar=bar) as steps:
         for line in steps.check_ahead().lines():
-            (tell or _nobody)(line)
+            told(line)
         try:
             seats = steps.receivers()
             found = {
@@ -183,7 +184,7 @@ def conduct_baselines(
             }
         finally:
             for line in shop.reports():
-                (tell or _nobody)(line)
+                told(line)
         content = {
             task: {name: one.to_dict() for name, one in by_receiver.items()}
             for task, by_receiver in found.items()
@@ -192,10 +193,6 @@ def conduct_baselines(
         title = f"Persuasion beside other ways: {config.name}"
         Report(title, list(comparison_section(found))).write(folder / "baselines.html")
     return found
-
-
-def _nobody(line: str) -> None:
-    """Who hears what nobody wants to be told."""
 
 
 def _compared(steps: ExperimentStages, name: str, seats: Sequence[Seat]) -> dict[str, Comparison]:

@@ -16,15 +16,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_bridge.requests.request import key_of
 from persuasion.errors import PersuasionError
+from persuasion.store import key_of
 
 try:
     import fcntl
 except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["RequestLog", "key_of", "kind_of"]
+__all__ = ["RequestLog", "kind_of"]
 
 _KINDS = ("answer", "failure", "intent", "refusal")
 

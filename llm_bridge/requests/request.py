@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from llm_bridge.requests.budget import Usage
+from persuasion.store import key_of
 
-__all__ = ["Request", "key_of", "prompt_of"]
+__all__ = ["Request", "prompt_of"]
 
 _TEMPLATE_TOKENS = 64
 """Tokens that a chat template may add to a prompt."""
-
-
-def key_of(request: Mapping[str, Any]) -> str:
-    """Return the hash of a request's content; the order of its keys does not matter.
-
-    Examples
-    --------
-    >>> key_of({"prompt": "a", "seed": 1}) == key_of({"seed": 1, "prompt": "a"})
-    True
-    """
-    text = json.dumps(request, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def prompt_of(body: Mapping[str, Any]) -> str:

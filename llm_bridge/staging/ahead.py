@@ -18,11 +18,10 @@ from llm_bridge.receivers import TextReceiver
 from llm_bridge.receivers.openai_api import OpenAIReceiver
 from llm_bridge.receivers.replay import ReplayReceiver
 from llm_bridge.receivers.rules import rule as rule_named
-from llm_bridge.requests.budget import Budget as RequestBudget
-from llm_bridge.requests.budget import Estimate, Meter, Usage
+from llm_bridge.requests.budget import Budget, Estimate, Meter, Usage
 from llm_bridge.responses import draw_examples, prompts_of
 from llm_bridge.sections import ApiSection, OtherSection, ReceiverSection
-from llm_bridge.spending import Budget
+from llm_bridge.spending import TrainingBudget
 from llm_bridge.staging.plan import (
     Seat,
     Source,
@@ -75,7 +74,7 @@ class Bills:
     """
 
     parts: Mapping[tuple[str, str], Estimate]
-    budgets: Mapping[str, RequestBudget]
+    budgets: Mapping[str, Budget]
     spent: Mapping[str, Usage]
 
     def total(self, receiver: str) -> Estimate:
@@ -111,14 +110,10 @@ def ahead_of(config: ExperimentConfig, tasks: Mapping[str, Task]) -> Iterator[Ah
     """Yield what every Receiver will be asked, in the order of the stages."""
     main = config.receiver.name
     for name in config.tasks:
-        task, train_on = tasks[name], plan_compared(config, name).seed
+        task, plan = tasks[name], plan_compared(config, name)
         measured = draw_examples(task, "measure", config.measure.n_inputs, config.measure.seed)
         held_out = draw_examples(task, "test", config.evaluate.n_inputs, config.evaluate.seed)
-        training = [
-            example
-            for template in task.priors
-            for example in task.examples(template, "train", config.advisor.n_inputs, train_on)
-        ]
+        training = draw_examples(task, "train", config.advisor.n_inputs, plan.seed)
         to_measure = tuple(Asked(prompt) for prompt in prompts_of(task, measured))
         to_judge = tuple(Asked(prompt) for prompt in prompts_of(task, held_out))
         for receiver in (main, *(other.name for other in config.other)):
@@ -221,5 +216,5 @@ def _probed(seat: Seat) -> bool:
 def _left_out(baseline: str, task: Task, receiver: TextReceiver) -> bool:
     """Whether a baseline cannot be tried with a Receiver."""
     nobody: Any = None
-    ground = baselines.Ground(task, receiver, nobody, (), (), Budget(0.0))
+    ground = baselines.Ground(task, receiver, nobody, (), (), TrainingBudget(0.0))
     return baselines.load(baseline).lacks(ground) is not None

@@ -12,7 +12,8 @@ from llm_bridge.compare import compare
 from llm_bridge.comparison import Comparison
 from llm_bridge.measurement import Measurement
 from llm_bridge.reply_log import ReplyLog
-from llm_bridge.spending import Budget, Spent, advisor_spent
+from llm_bridge.responses import draw_examples
+from llm_bridge.spending import Spent, TrainingBudget, advisor_spent
 from llm_bridge.staging.experiment_stages import ExperimentStages
 from llm_bridge.staging.plan import Seat, baselines_stage, plan_compared
 from llm_bridge.staging.stages import Finished
@@ -69,11 +70,7 @@ def compared(
         if not (folder / _REPLIES).exists():
             write_whole(folder / _REPLIES, (judged.folder / _REPLIES).read_bytes())
         advisor = steps.workshop.advisor(advised.folder)
-        examples = [
-            example
-            for template in task.priors
-            for example in task.examples(template, "train", config.advisor.n_inputs, plan.seed)
-        ]
+        examples = draw_examples(task, "train", config.advisor.n_inputs, plan.seed)
         spent = _spent(steps, task, advisor, examples)
         found = compare(
             task,
@@ -81,7 +78,7 @@ def compared(
             Measurement.load(measured.folder / "measurement.json"),
             advisor,
             examples,
-            budget=Budget(spent.operations) if moved else spent,
+            budget=TrainingBudget(spent.operations) if moved else spent,
             n_inputs=config.evaluate.n_inputs,
             baselines=names,
             leave_out=True,

@@ -28,6 +28,7 @@ from llm_bridge.receivers.local import LocalReceiver
 from llm_bridge.receivers.openai_api import OpenAIReceiver
 from llm_bridge.receivers.shared import SharedReceiver
 from llm_bridge.reply import Reply
+from llm_bridge.responses import draw_examples
 from llm_bridge.sections import ApiSection, ReplaySection, TrainingSection
 from llm_bridge.staging.plan import AdvisorPlan, LearningCurve, Seat, share_name
 from llm_bridge.staging.processes import Processes
@@ -336,11 +337,7 @@ class LocalWorkshop:
             advisor or self.untrained(plan, task),
             task,
             games,
-            [
-                example
-                for template in task.priors
-                for example in task.examples(template, "train", section.n_inputs, plan.seed)
-            ],
+            draw_examples(task, "train", section.n_inputs, plan.seed),
             rule=self._config.receiver.rule,
             settings=AdvisorTraining(
                 warm_steps=section.warm_steps,
@@ -387,8 +384,7 @@ class LocalWorkshop:
         few = min(_EXAMPLES_FOR_A_VOCABULARY, section.n_inputs)
         prompts = [
             task.advisor_prompt(example, item)
-            for template in task.priors
-            for example in task.examples(template, "train", few, 0)
+            for example in draw_examples(task, "train", few, 0)
             for item in task.items
         ]
         tokenizer = build_tokenizer(prompts, whole=book.words)

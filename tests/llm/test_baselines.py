@@ -27,9 +27,9 @@ from llm_bridge.receivers.openai_api import OpenAIReceiver
 from llm_bridge.receivers.replay import ReplayReceiver
 from llm_bridge.reply import Reply
 from llm_bridge.reply_log import ReplyLog
-from llm_bridge.requests.budget import Budget as RequestBudget
+from llm_bridge.requests.budget import Budget
 from llm_bridge.responses import draw_examples, prompts_of
-from llm_bridge.spending import Budget, Spent, advisor_spent, n_weights
+from llm_bridge.spending import Spent, TrainingBudget, advisor_spent, n_weights
 from llm_bridge.task import Example
 from llm_bridge.training.settings import AdvisorTraining
 from persuasion.errors import PersuasionError
@@ -70,7 +70,7 @@ def ground_of(receiver: Any, task: Any = None, operations: float = 0.0, **given:
     }
     return Ground(
         task, receiver, given.pop("advisor", HONEST), drawn["train"], drawn["test"],
-        Budget(operations), **given,
+        TrainingBudget(operations), **given,
     )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_the_advisor_wants_what_she_scores_best() -> None:
 def test_inputs_that_were_trained_on_are_refused() -> None:
     x = Arithmetic().examples("shop", "train", 3, 0)
     with pytest.raises(PersuasionError, match="1 held-out inputs are trained on"):
-        Ground(Arithmetic(), None, HONEST, tuple(x), (x[0],), Budget(0))  # type: ignore[arg-type]
+        Ground(Arithmetic(), None, HONEST, tuple(x), (x[0],), TrainingBudget(0))  # type: ignore[arg-type]
 
 
 # -- what the Receiver is asked ------------------------------------------------------------
@@ -358,10 +358,10 @@ def test_tuning_halves_batches_when_memory_is_short(
 
 
 def test_budgets() -> None:
-    assert Budget(6000.0).tokens(10) == 100
-    assert Budget(6000.0).tokens(10, already=7000.0) == 0
+    assert TrainingBudget(6000.0).tokens(10) == 100
+    assert TrainingBudget(6000.0).tokens(10, already=7000.0) == 0
     with pytest.raises(PersuasionError, match="`operations`"):
-        Budget(-1.0)
+        TrainingBudget(-1.0)
 
 
 def test_what_the_advisor_took(make_advisor: Callable[..., Advisor]) -> None:
@@ -455,7 +455,7 @@ def compared(receiver: Any, task: Any = None, **given: Any) -> Comparison:
     """The arithmetic task with a Receiver who has no weights; nothing is trained."""
     task = task or Arithmetic()
     training = [x for t in task.priors for x in task.examples(t, "train", 5, 0)]
-    options = {"budget": Budget(0), "n_inputs": 5, "n_resamples": 50, **given}
+    options = {"budget": TrainingBudget(0), "n_inputs": 5, "n_resamples": 50, **given}
     measurement = measure(task, receiver, n_inputs=5)
     return compare(task, receiver, measurement, HONEST, training, **options)
 
@@ -531,10 +531,10 @@ def test_a_receiver_behind_a_server_is_corrected_and_told_lists() -> None:
 
     rivals = {"corrector": SMALL, "all_items": AllItems(), "best_of_n": BestOfN()}
     with serving(script) as server:
-        budget = RequestBudget(tokens=1_000_000)
+        budget = Budget(tokens=1_000_000)
         receiver = OpenAIReceiver("m", base_url=server.url, api_key="none", budget=budget)
         with receiver:
-            found = compared(receiver, baselines=rivals, leave_out=True, budget=Budget(1e7))
+            found = compared(receiver, baselines=rivals, leave_out=True, budget=TrainingBudget(1e7))
             sent = receiver.traffic.sent
     assert found.baselines == ["corrector", "all_items"]
     assert "temperature 0" in found.left_out["best_of_n"]

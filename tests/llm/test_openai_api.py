@@ -29,6 +29,7 @@ from llm_bridge.requests.budget import Budget, CapReachedError, Estimate, Meter,
 from llm_bridge.requests.log import RequestLog
 from persuasion.errors import PersuasionError
 from tests.llm.conftest import Aligned
+from tests.llm.real_server import transformers_serve
 from tests.llm.scripted_server import Answer, Scripted, choices, echo, serving
 
 PLENTY = Budget(tokens=1_000_000)
@@ -678,27 +679,8 @@ def checkpoint(
 
 @pytest.fixture(scope="module")
 def real_server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    from transformers.cli.serve import Serve
-
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("hub")
-        (home / "hub").mkdir()
-        patch.setenv("HF_HOME", str(home))
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        server = Serve(
-            force_model=str(checkpoint), host="127.0.0.1", port=port, device="cpu",
-            non_blocking=True, log_level="error",
-        )  # fmt: skip
-        try:
-            deadline = time.monotonic() + 60
-            while not server.server.started and time.monotonic() < deadline:
-                time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.kill_server()
+    with transformers_serve(checkpoint, tmp_path_factory.mktemp("hub")) as url:
+        yield url
 
 
 def test_real_server_writes_what_the_model_writes_here(checkpoint: Path, real_server: str) -> None:

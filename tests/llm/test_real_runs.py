@@ -45,6 +45,7 @@ from llm_bridge.staging.sources import label_of
 from llm_bridge.tasks.gsm8k import level_of
 from llm_bridge.vocabulary import build_tokenizer
 from persuasion.errors import PersuasionError
+from persuasion.store import key_of
 from tests.llm.real_server import transformers_serve
 from tests.llm.scripted_server import Answer, Scripted, choices, serving
 from tests.llm.test_cli_bridge import call, done, refused
@@ -162,6 +163,34 @@ def test_every_prompt_foreseen_is_asked_once_and_no_other(tmp_path: Path) -> Non
     page = str(report_on(outcome))
     assert "Requests and answers" in page
     assert json.loads((tmp_path / "run/results.json").read_text())["answers"]
+
+
+def test_a_cache_that_is_named_serves_other_runs_too(tmp_path: Path) -> None:
+    with serving(model) as server:
+        config = small(server.url, cache="shared/clerk.jsonl")
+        carried_out(config, tmp_path / "one")
+        asked = len(server.bodies)
+        carried_out(config, tmp_path / "two")
+        assert len(server.bodies) == asked
+        assert (tmp_path / "shared/clerk.jsonl").exists()
+        assert not (tmp_path / "one/requests").exists()
+        carried_out(small(server.url), tmp_path / "three")  # negative control: a cache of its own
+        assert len(server.bodies) == 2 * asked
+
+
+def test_what_cannot_be_tried_with_a_server_is_not_foreseen_either(tmp_path: Path) -> None:
+    """At temperature 0 nothing is drawn, and nobody else's weights are tuned."""
+    notes: list[str] = []
+    with serving(model) as server:
+        config = replace(
+            small(server.url), baselines=BaselinesSection(("best_of_n", "fine_tuned", "all_items"))
+        )
+        outcome = carried_out(config, tmp_path / "run", notes)
+        asked = len(server.bodies)
+    assert f"{asked} requests (0 more are answered already)" in notes[0]
+    comparison = outcome.comparisons["gsm8k"]["clerk"]
+    assert comparison.baselines == ["all_items"]
+    assert set(comparison.left_out) == {"best_of_n", "fine_tuned"}
 
 
 def test_answers_that_are_drawn_are_foreseen_too(tmp_path: Path) -> None:
@@ -296,8 +325,6 @@ def test_a_run_that_ends_badly_repeats_no_call(tmp_path: Path) -> None:
 
 def rekeyed(cache: Path) -> None:
     """Give entries the keys that go with another address: each test server has its own."""
-    from llm_bridge.requests.log import key_of
-
     entries = [json.loads(line) for line in cache.read_text().splitlines()]
     for entry in entries:
         if "request" in entry:

@@ -19,10 +19,11 @@ from llm_bridge.receivers.openai_api import OpenAIReceiver
 from llm_bridge.requests import calls as http_calls
 from llm_bridge.requests.budget import Budget, CapReachedError, Usage
 from llm_bridge.requests.ledger import Ledger, Outcome
-from llm_bridge.requests.log import RequestLog, key_of, kind_of
+from llm_bridge.requests.log import RequestLog, kind_of
 from llm_bridge.requests.request import prompt_of
 from llm_bridge.requests.server import Server
 from persuasion.errors import PersuasionError
+from persuasion.store import key_of
 from tests.llm.scripted_server import Answer, Scripted, choices, echo, serving
 
 PLENTY = Budget(tokens=10**6)
